@@ -1,0 +1,171 @@
+//! One attempt, in a task of its own: asks all nodes at once, obeys the round, and goes on as the
+//! keeper of the lease that it got.
+//!
+//! The task owns the attempt from its first request to the last late answer. That makes
+//! cancellation trivial: a caller that goes away only stops listening.
+
+use std::sync::Arc;
+
+use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use tokio::sync::oneshot;
+
+use super::{
+    error::AcquireError,
+    keeper::{self, Kept},
+    lease::Lease,
+    leases::Shared,
+};
+use crate::{
+    model::{
+        Answer, Binding, CommitReply, GrantReply, GrantRequest, Lifecycle, Moment, Round, Step,
+    },
+    node::{NodeError, NodeErrorKind, NodeStep},
+};
+
+/// A node's index and what it said to the grant or the commit.
+pub(super) type Told = (usize, Result<Answer, NodeError>);
+
+/// Questions that nodes have not answered yet.
+pub(super) type Inflight<'a> = FuturesUnordered<BoxFuture<'a, Told>>;
+
+/// What the round came to.
+enum Settled {
+    Held { binding: Binding, sent: Moment },
+    Failed(AcquireError),
+}
+
+pub(super) async fn run(
+    shared: Arc<Shared>,
+    request: GrantRequest,
+    reply: oneshot::Sender<Result<Lease, AcquireError>>,
+) {
+    let mut round = Round::new(shared.nodes.len());
+    let mut inflight = Inflight::new();
+    let sent = shared.clock.now();
+    for node in 0..shared.nodes.len() {
+        inflight.push(ask_grant(&shared, node, &request));
+    }
+    let settled = settle(&shared, &request, &mut round, &mut inflight, sent).await;
+    let failed = match settled {
+        Settled::Failed(error) => error,
+        Settled::Held { binding, sent } => {
+            let now = shared.clock.now();
+            let renewals_end = now.after(shared.config.lifetime_max);
+            match Lifecycle::held(shared.timing, sent, now, renewals_end) {
+                Some(lifecycle) => {
+                    let (lease, ear) = keeper::lease(shared.clock, &binding, &lifecycle);
+                    // A caller that went away drops the lease here, which tells the keeper.
+                    let _gone = reply.send(Ok(lease));
+                    keeper::keep(
+                        &shared,
+                        Kept { request: &request, binding, lifecycle, ear, round },
+                        inflight,
+                    )
+                    .await;
+                    return;
+                }
+                None => AcquireError::TooSlow {
+                    resource: request.resource.clone(),
+                    elapsed: now - sent,
+                    ttl: shared.timing.ttl(),
+                },
+            }
+        }
+    };
+    tracing::debug!(lease.resource = %request.resource, error = %failed, "lease not acquired");
+    let _gone = reply.send(Err(failed));
+    clean_up(&shared, &request, inflight).await;
+}
+
+async fn settle<'a>(
+    shared: &'a Shared,
+    request: &'a GrantRequest,
+    round: &mut Round,
+    inflight: &mut Inflight<'a>,
+    mut sent: Moment,
+) -> Settled {
+    let mut failures = Vec::new();
+    let shutdown = || AcquireError::Shutdown { resource: request.resource.clone() };
+    loop {
+        // The round settles at the latest with the last answer.
+        let Some((node, told)) = inflight.next().await else { return Settled::Failed(shutdown()) };
+        let answer = told.unwrap_or_else(|error| {
+            failures.push(error);
+            Answer::Unknown
+        });
+        match round.on(node, answer) {
+            Step::Wait | Step::Release(_) => {}
+            Step::Commit { number, nodes } => {
+                // Commits let the lease run anew, so validity may be counted from here.
+                sent = shared.clock.now();
+                for node in nodes {
+                    inflight.push(ask_commit(shared, node, request.bind(number)));
+                }
+            }
+            Step::Hold(number) => return Settled::Held { binding: request.bind(number), sent },
+            Step::GiveUp(why) => {
+                return Settled::Failed(AcquireError::gave_up(&request.resource, why, failures));
+            }
+        }
+    }
+}
+
+/// Releases on every node, also on those that did not answer: a request that timed out may have
+/// been granted. Goes on until the last late answer; a grant that comes then is released too.
+async fn clean_up<'a>(shared: &'a Shared, request: &'a GrantRequest, mut inflight: Inflight<'a>) {
+    let mut releases = FuturesUnordered::new();
+    let release = |node: usize| shared.nodes[node].release(&request.resource, request.holder);
+    for node in 0..shared.nodes.len() {
+        releases.push(release(node));
+    }
+    loop {
+        tokio::select! {
+            Some((node, told)) = inflight.next() => {
+                if matches!(told, Ok(Answer::Granted(_))) {
+                    releases.push(release(node));
+                }
+            }
+            Some(_released) = releases.next() => {}
+            else => return,
+        }
+    }
+}
+
+fn ask_grant<'a>(
+    shared: &'a Shared,
+    node: usize,
+    request: &'a GrantRequest,
+) -> BoxFuture<'a, Told> {
+    Box::pin(async move {
+        let asked = &shared.nodes[node];
+        let answer = match asked.grant(request).await {
+            Ok(GrantReply::Granted(number)) => Ok(Answer::Granted(number)),
+            Ok(GrantReply::Held { fence, .. }) => {
+                if let Some(fence) = fence {
+                    shared.hints.observe(fence);
+                }
+                Ok(Answer::Held)
+            }
+            Ok(GrantReply::HintAhead { node_clock }) => {
+                let by = request.hint.get().saturating_sub(node_clock.get());
+                Err(NodeError {
+                    address: Arc::from(asked.address()),
+                    step: NodeStep::Grant,
+                    kind: NodeErrorKind::ClockAhead(std::time::Duration::from_micros(by)),
+                })
+            }
+            Err(error) => Err(error),
+        };
+        (node, answer)
+    })
+}
+
+pub(super) fn ask_commit(shared: &Shared, node: usize, binding: Binding) -> BoxFuture<'_, Told> {
+    Box::pin(async move {
+        let answer = shared.nodes[node].commit(&binding).await.map(|reply| match reply {
+            CommitReply::Committed => Answer::Committed,
+            CommitReply::Refused => Answer::Refused,
+        });
+        (node, answer)
+    })
+}

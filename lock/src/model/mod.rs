@@ -1,0 +1,28 @@
+//! Decides: quorum, tokens, validity, lifecycle. No async, no clock, no I/O.
+//!
+//! Everything here is a value or a function of its arguments, so it can be walked through
+//! exhaustively; `now` is always an argument.
+
+mod holder;
+mod ledger;
+mod lifecycle;
+mod moment;
+mod request;
+mod resource;
+mod round;
+mod stamp;
+mod timing;
+mod token;
+mod vote;
+
+pub use holder::HolderId;
+pub use ledger::{FENCE_LIFETIME_MIN, HINT_AHEAD_MAX, Ledger, fence_lifetime};
+pub use lifecycle::{Lifecycle, Loss, Next, Renewal};
+pub use moment::Moment;
+pub use request::{Binding, CommitReply, GrantReply, GrantRequest, ReleaseReply, RenewReply};
+pub use resource::{RESOURCE_BYTES_MAX, Resource, ResourceError};
+pub use round::{Answer, GaveUp, Round, Step, Tally};
+pub use stamp::Stamp;
+pub use timing::{TTL_MAX, TTL_MIN, Timing, TimingError};
+pub use token::{FencingToken, GRANT_NUMBER_MAX, GrantNumber, TURNS_PER_GRANT, TokenError};
+pub use vote::{Ballot, Verdict, Vote, quorum};

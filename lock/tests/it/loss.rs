@@ -1,0 +1,97 @@
+//! Renewal, and the signal when it fails.
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use leasehold::{LeaseConfig, Loss, ReleaseOutcome};
+
+use crate::faulty_node::{Way, World, config, resource};
+
+#[tokio::test(start_paused = true)]
+async fn a_kept_lease_outlives_its_ttl_many_times() {
+    let world = World::new(5);
+    let lease = world.leases.try_acquire(&resource()).await.unwrap();
+    world.set(0..2, Way::Cut);
+    for _ in 0..100 {
+        tokio::time::sleep(Duration::from_millis(777)).await;
+        assert!(!lease.is_lost());
+        assert!(world.another().try_acquire(&resource()).await.is_err());
+    }
+    assert_eq!(lease.release().await, ReleaseOutcome::Released);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_lease_is_signalled_before_another_can_have_it() {
+    let world = World::new(5);
+    let lease = world.leases.try_acquire(&resource()).await.unwrap();
+    // Our questions are lost, those of the other client are not.
+    let other = world.another();
+    world.set(0..5, Way::Cut);
+    let begun = tokio::time::Instant::now();
+    assert_eq!(lease.lost().await, Loss::Expired);
+    assert!(lease.is_lost());
+    let signalled = begun.elapsed();
+    assert!(signalled < Duration::from_millis(1200), "signalled only after {signalled:?}");
+    world.set(0..5, Way::Open);
+    assert!(
+        other.try_acquire(&resource()).await.is_err(),
+        "the nodes still keep it: the signal was early"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_renewal_neither_ends_nor_releases_a_lease_that_is_still_valid() {
+    let world = World::new(3);
+    let lease = world.leases.try_acquire(&resource()).await.unwrap();
+    world.set(0..3, Way::Cut);
+    // Renewals at 400 and 600 ms fail; at 800 ms the way is open again.
+    tokio::time::sleep(Duration::from_millis(750)).await;
+    assert!(!lease.is_lost());
+    world.set(0..3, Way::Open);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(!lease.is_lost());
+    assert!(world.nodes[0].renewals.load(Ordering::Relaxed) > 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_another_took_is_lost_at_the_next_renewal_and_not_resurrected() {
+    let world = World::new(3);
+    let lease = world.leases.try_acquire(&resource()).await.unwrap();
+    // Whoever knows the holder can release: an administrator's forced release.
+    for node in &world.nodes {
+        use leasehold::node::Node as _;
+        let _freed = node.release(&resource(), lease.stamp().holder).await.unwrap();
+    }
+    let successor = world.another().try_acquire(&resource()).await.unwrap();
+    assert!(successor.token() > lease.token());
+    assert_eq!(lease.lost().await, Loss::Taken);
+    assert_eq!(lease.release().await, ReleaseOutcome::NotOurs);
+    assert!(!successor.is_lost());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_ends_at_its_longest_lifetime() {
+    let world = World::with(3, LeaseConfig { lifetime_max: Duration::from_secs(3), ..config() });
+    let lease = world.leases.try_acquire(&resource()).await.unwrap();
+    let begun = tokio::time::Instant::now();
+    assert_eq!(lease.lost().await, Loss::LifetimeOver);
+    let lasted = begun.elapsed();
+    assert!(lasted > Duration::from_secs(3) && lasted < Duration::from_millis(4200), "{lasted:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn guarded_work_stops_with_the_lease() {
+    let world = World::new(3);
+    let lease = world.leases.try_acquire(&resource()).await.unwrap();
+    assert_eq!(lease.guard(async { 7 }).await, Ok(7));
+    world.set(0..3, Way::Cut);
+    let stopped = lease.guard(std::future::pending::<()>()).await.unwrap_err();
+    assert_eq!((stopped.token, stopped.loss), (lease.token(), Loss::Expired));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_grant_that_used_up_the_ttl_is_not_held() {
+    let world = World::with(1, LeaseConfig { ttl: Duration::from_millis(250), ..config() });
+    world.set(0..1, Way::Late(Duration::from_millis(246)));
+    let error = world.leases.try_acquire(&resource()).await.unwrap_err();
+    assert!(matches!(error, leasehold::AcquireError::TooSlow { .. }), "{error}");
+}

@@ -1,0 +1,9 @@
+//! The client against in-memory nodes that misbehave on demand, under a stopped clock: one module
+//! per hazard.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod cancellation;
+mod faulty_node;
+mod growing_tokens;
+mod loss;
+mod silent_nodes;
