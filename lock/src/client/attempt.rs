@@ -74,7 +74,7 @@ pub(super) async fn run(
     };
     tracing::debug!(lease.resource = %request.resource, error = %failed, "lease not acquired");
     let _gone = reply.send(Err(failed));
-    clean_up(&shared, &request, inflight).await;
+    clean_up(&shared, &request, &round, inflight).await;
 }
 
 async fn settle<'a>(
@@ -110,12 +110,17 @@ async fn settle<'a>(
     }
 }
 
-/// Releases on every node, also on those that did not answer: a request that timed out may have
-/// been granted. Goes on until the last late answer; a grant that comes then is released too.
-async fn clean_up<'a>(shared: &'a Shared, request: &'a GrantRequest, mut inflight: Inflight<'a>) {
+/// Releases on every node that may have granted, also on those that did not answer: a request that
+/// timed out may have been granted, or may be yet. Goes on until the last late answer; a grant that comes then is released too.
+async fn clean_up<'a>(
+    shared: &'a Shared,
+    request: &'a GrantRequest,
+    round: &Round,
+    mut inflight: Inflight<'a>,
+) {
     let mut releases = FuturesUnordered::new();
     let release = |node: usize| shared.nodes[node].release(&request.resource, request.holder);
-    for node in 0..shared.nodes.len() {
+    for node in (0..shared.nodes.len()).filter(|&node| round.may_have_ours(node)) {
         releases.push(release(node));
     }
     loop {

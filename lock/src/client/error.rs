@@ -58,7 +58,7 @@ pub enum AcquireError {
         attempts: u32,
         /// Why the last attempt failed.
         #[source]
-        last: Box<AcquireError>,
+        last: Box<Self>,
     },
     /// The tokio runtime is shutting down.
     #[error("lease {resource} was not acquired: the runtime is shutting down")]

@@ -81,6 +81,7 @@ enum Seat {
     Committing,
     Committed,
     Held,
+    Refused,
     Unknown,
 }
 
@@ -115,7 +116,8 @@ impl Round {
         *seat = match answer {
             Answer::Granted(number) => Seat::Granted(number),
             Answer::Committed => Seat::Committed,
-            Answer::Held | Answer::Refused => Seat::Held,
+            Answer::Held => Seat::Held,
+            Answer::Refused => Seat::Refused,
             Answer::Unknown => Seat::Unknown,
         };
         match self.phase {
@@ -135,6 +137,13 @@ impl Round {
     #[must_use]
     pub fn was_committed(&self) -> bool {
         self.count(|seat| seat == Seat::Committed) >= quorum(self.seats.len())
+    }
+
+    /// Whether this node may have our lease: it granted, was silent, or has not answered yet. A node
+    /// that said another holder has it never took ours.
+    #[must_use]
+    pub fn may_have_ours(&self, node: usize) -> bool {
+        self.seats.get(node).is_some_and(|&seat| seat != Seat::Held)
     }
 
     fn count(&self, wanted: impl Fn(Seat) -> bool) -> usize {
@@ -197,7 +206,7 @@ impl Round {
         let tally = Tally {
             granted: self
                 .count(|s| matches!(s, Seat::Granted(_) | Seat::Committing | Seat::Committed)),
-            held: self.count(|s| s == Seat::Held),
+            held: self.count(|s| matches!(s, Seat::Held | Seat::Refused)),
             unknown: self.count(|s| s == Seat::Unknown),
             quorum: quorum(nodes),
         };

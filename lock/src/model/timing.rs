@@ -61,7 +61,7 @@ impl Timing {
         if !(TTL_MIN..=TTL_MAX).contains(&ttl) {
             return Err(TimingError::Ttl { ttl });
         }
-        if ttl.subsec_nanos() % 1_000_000 != 0 {
+        if !ttl.subsec_nanos().is_multiple_of(1_000_000) {
             return Err(TimingError::Fraction { ttl });
         }
         let timing = Self { ttl, node_timeout };

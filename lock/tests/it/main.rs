@@ -1,6 +1,10 @@
 //! The client against in-memory nodes that misbehave on demand, under a stopped clock: one module
 //! per hazard.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on has failed; the clock that it reads is the stopped one"
+)]
 
 mod cancellation;
 mod faulty_node;

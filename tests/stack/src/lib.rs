@@ -13,6 +13,8 @@
 //!
 //! For development and tests only: the fetched servers are small third-party packages.
 
+pub mod audit;
+mod buyers;
 mod cluster;
 mod fetch;
 mod find;
@@ -28,10 +30,13 @@ mod process;
 mod process_table;
 mod progress;
 mod readiness;
+mod replica;
+mod shop;
 mod sources;
 mod spawner;
 mod stack;
 
+pub use crate::buyers::{Answered, Arrivals, Buyers, Told};
 pub use crate::identity::Identity;
 pub use crate::launch::Launch;
 pub use crate::lease_node::{LeaseNode, Persistence};
@@ -39,5 +44,7 @@ pub use crate::postgres::Postgres;
 pub use crate::process::Process;
 pub use crate::process_table::is_alive;
 pub use crate::progress::{Progress, Silent, Stderr};
+pub use crate::replica::{Program, Replica, ReplicaConfig};
+pub use crate::shop::{Answer, Keys, Shop};
 pub use crate::sources::{Policy, Sources};
 pub use crate::stack::{Stack, StackConfig};

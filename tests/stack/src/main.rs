@@ -1,2 +1,72 @@
-//! Placeholder.
-fn main() {}
+//! The main job: a stack, three replicas, a sale of 100 tickets to 2,000 buyers, and a second one
+//! in which the replica that holds the lease is killed.
+
+mod job;
+
+use std::{ffi::OsString, process::ExitCode};
+
+use clap::Parser;
+
+/// Sells out a sale across several replicas under fenced leases, on a real Redis and Postgres.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "stack",
+    version,
+    after_help = "`stack purchase …` runs the purchase service of this build."
+)]
+struct Cli {
+    /// Replicas of the purchase service, each a process of its own
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=50))]
+    replicas: u16,
+
+    /// Lease nodes: independent Redis or Valkey servers
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=9))]
+    nodes: u16,
+
+    /// Tickets in each of the two sales
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    tickets: u32,
+
+    /// Buyers in each of the two sales
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=50_000))]
+    buyers: u32,
+
+    /// Leave everything running afterwards, and print the addresses to try
+    #[arg(long)]
+    keep: bool,
+}
+
+fn main() -> ExitCode {
+    let mut args: Vec<OsString> = std::env::args_os().collect();
+    // The replicas are this same program, so that one `cargo run` builds everything.
+    if args.get(1).is_some_and(|arg| arg == "purchase") {
+        let _program = args.remove(0);
+        return leasehold_purchase::cli::main(args);
+    }
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            report(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "a program's last words are for the person who started it")]
+fn report(error: &anyhow::Error) {
+    eprintln!("stack: {error:#}");
+}
+
+#[tokio::main]
+async fn run(cli: Cli) -> anyhow::Result<bool> {
+    tokio::select! {
+        outcome = job::run(cli) => outcome,
+        // Dropping the job ends every process that it started and removes its folder.
+        signal = job::interrupted() => {
+            signal?;
+            anyhow::bail!("interrupted; everything is stopped");
+        }
+    }
+}

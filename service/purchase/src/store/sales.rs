@@ -1,0 +1,51 @@
+//! Making sales.
+
+use super::{Store, StoreError, settle};
+use crate::domain::{Fingerprint, IdempotencyKey, SaleDraft, SaleId};
+
+/// What a key that makes a sale stands for now.
+#[derive(Clone, Debug)]
+pub struct Made {
+    /// Whether this call made the sale; if not, an earlier one under the same key did.
+    pub now: bool,
+    /// What that call asked for.
+    pub fingerprint: Fingerprint,
+    /// What it was answered.
+    pub body: String,
+}
+
+impl Store {
+    /// Makes a sale once per key, and stores what is answered.
+    ///
+    /// # Errors
+    ///
+    /// As the database says; after [`StoreError::Unknown`], ask again with the same key.
+    pub async fn create_sale(
+        &self,
+        id: SaleId,
+        draft: &SaleDraft,
+        key: &IdempotencyKey,
+        fingerprint: Fingerprint,
+        body: &str,
+    ) -> Result<Made, StoreError> {
+        let currency = draft.unit_price.currency();
+        let mut connection = self.connection().await?;
+        let ask = sqlx::query_as::<_, (bool, Vec<u8>, String)>(
+            "select made, fingerprint, body from create_sale($1, $2, $3, $4, $5, $6, $7, $8)",
+        )
+        .bind(id.as_uuid())
+        .bind(&draft.name)
+        .bind(draft.capacity.cast_signed())
+        .bind(draft.unit_price.minor())
+        .bind(currency.as_str())
+        .bind(key.as_str())
+        .bind(&fingerprint.as_bytes()[..])
+        .bind(body)
+        .fetch_one(&mut *connection);
+        let answer = tokio::time::timeout(self.limit, ask).await;
+        let (now, stored, body) = settle(connection, answer)?;
+        let fingerprint = Fingerprint::from_stored(&stored)
+            .ok_or_else(|| StoreError::Corrupt("a fingerprint of another length".to_owned()))?;
+        Ok(Made { now, fingerprint, body })
+    }
+}

@@ -1,0 +1,38 @@
+//! What Postgres holds, against what buyers were told. One invariant a file, each with its source;
+//! each has a test in which it finds a planted violation.
+
+mod acknowledged_is_there_once;
+mod books;
+mod never_oversold;
+mod nothing_unasked;
+mod one_purchase_per_key;
+mod refused_is_not_there;
+mod tokens_never_go_back;
+
+pub use books::{BatchRow, Books, PurchaseRow, ReplyRow};
+
+use crate::Answered;
+
+/// An invariant: its name, and what it finds. Nothing found means that it holds.
+pub type Invariant = (&'static str, fn(&Books, &[Answered]) -> Vec<String>);
+
+/// Every invariant.
+pub const INVARIANTS: &[Invariant] = &[
+    ("never oversold", never_oversold::check),
+    ("what was acknowledged is there exactly once", acknowledged_is_there_once::check),
+    ("what was refused is not there", refused_is_not_there::check),
+    ("one purchase for each key", one_purchase_per_key::check),
+    ("nothing is there that nobody asked for", nothing_unasked::check),
+    ("fencing tokens never go back", tokens_never_go_back::check),
+];
+
+/// Everything that all invariants find, each with the invariant's name.
+#[must_use]
+pub fn violations(books: &Books, told: &[Answered]) -> Vec<String> {
+    INVARIANTS
+        .iter()
+        .flat_map(|(name, check)| {
+            check(books, told).into_iter().map(move |found| format!("{name}: {found}"))
+        })
+        .collect()
+}

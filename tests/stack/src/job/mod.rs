@@ -1,0 +1,164 @@
+//! The main job, step by step.
+
+mod holder;
+mod report;
+
+use std::{
+    io::IsTerminal as _,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use indicatif::{ProgressBar, ProgressStyle};
+use leasehold_stack::{
+    Answered, Arrivals, Buyers, Keys, Program, Progress as _, Replica, ReplicaConfig, Shop, Stack,
+    StackConfig, Stderr, audit::Books,
+};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+use crate::Cli;
+use report::Result as SaleResult;
+
+/// Over how long the buyers of the second sale come, so that it is still going on when the holder
+/// of the lease is killed.
+const SECOND_SALE: Duration = Duration::from_secs(3);
+
+/// Ends when a person or a program asks this one to.
+pub(crate) async fn interrupted() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        ended = tokio::signal::ctrl_c() => ended?,
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+struct World {
+    shop: Shop,
+    replicas: Vec<Replica>,
+    config: ReplicaConfig,
+    // Last: the servers end after the replicas.
+    stack: Stack,
+}
+
+/// Runs the job; `false` when the result is not what it must be.
+pub(crate) async fn run(cli: Cli) -> anyhow::Result<bool> {
+    raise_open_files();
+    let progress = Stderr::new();
+    let stack = Stack::start(
+        StackConfig { lease_nodes: cli.nodes.into(), ..StackConfig::default() },
+        &progress,
+    )
+    .await?;
+    let keys = Keys::random();
+    let config = ReplicaConfig::on(&stack, Program::linked()?, keys.clone());
+    progress.step("making the tables");
+    config.migrate().await?;
+    let mut replicas = Vec::new();
+    for number in 1..=cli.replicas {
+        replicas.push(config.start(&format!("replica-{number}")).await?);
+    }
+    let at: Vec<&str> = replicas.iter().map(Replica::url).collect();
+    progress.step(&format!("replicas listen at {}", at.join(", ")));
+    let mut world = World { shop: Shop::new(keys), replicas, config, stack };
+
+    let first = first_sale(&cli, &world, &progress).await?;
+    report::print(&cli, &world, &first);
+    let second = second_sale(&cli, &mut world, &progress).await?;
+    report::print(&cli, &world, &second);
+    let right = first.is_right(&cli) && second.is_right(&cli);
+    report::verdict(right);
+    if cli.keep {
+        report::addresses(&world, second.sale);
+        // Until a person ends it: see `interrupted`.
+        std::future::pending::<()>().await;
+    }
+    Ok(right)
+}
+
+async fn first_sale(cli: &Cli, world: &World, progress: &Stderr) -> anyhow::Result<SaleResult> {
+    let sale = world.shop.create_sale(world.replicas[0].url(), "main job", cli.tickets).await?;
+    progress.step(&format!("sale 1: {} buyers at once for {} tickets", cli.buyers, cli.tickets));
+    let begun = Instant::now();
+    let told = buyers(cli, world, sale, Arrivals::AtOnce).await?;
+    finish(world, "Sale 1: all buyers at once", sale, told, begun.elapsed(), None).await
+}
+
+async fn second_sale(
+    cli: &Cli,
+    world: &mut World,
+    progress: &Stderr,
+) -> anyhow::Result<SaleResult> {
+    let sale = world
+        .shop
+        .create_sale(world.replicas[0].url(), "main job, with a death", cli.tickets)
+        .await?;
+    progress.step(&format!(
+        "sale 2: {} buyers over {SECOND_SALE:?}; the replica that holds the lease is killed on the way",
+        cli.buyers
+    ));
+    let begun = Instant::now();
+    let selling = buyers(cli, world, sale, Arrivals::Over(SECOND_SALE));
+    let killing = holder::kill(world, sale, cli.tickets);
+    let (told, killed) = tokio::join!(selling, killing);
+    finish(world, "Sale 2: the lease holder is killed", sale, told?, begun.elapsed(), killed?).await
+}
+
+async fn finish(
+    world: &World,
+    title: &'static str,
+    sale: uuid::Uuid,
+    told: Vec<Answered>,
+    took: Duration,
+    killed: Option<holder::Killed>,
+) -> anyhow::Result<SaleResult> {
+    let books =
+        Books::read(&world.stack.database_url(), sale).await.context("the books cannot be read")?;
+    Ok(SaleResult::new(title, sale, books, told, took, killed))
+}
+
+async fn buyers(
+    cli: &Cli,
+    world: &World,
+    sale: uuid::Uuid,
+    arrivals: Arrivals,
+) -> anyhow::Result<Vec<Answered>> {
+    let bar = ProgressBar::new(cli.buyers.into());
+    bar.set_style(ProgressStyle::with_template(
+        "         {bar:40} {pos}/{len} buyers answered, {msg}",
+    )?);
+    let sold = Arc::new(Mutex::new(0_u32));
+    let (seen, shown) = (Arc::clone(&sold), bar.clone());
+    let buyers = Buyers {
+        count: cli.buyers as usize,
+        arrivals,
+        sale,
+        replicas: world.replicas.iter().map(|replica| replica.url().to_owned()).collect(),
+        seed: 1,
+    };
+    let told = buyers
+        .run(&world.shop, move |answered| {
+            let mut sold = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            if matches!(answered.told, leasehold_stack::Told::Yes(_)) {
+                *sold += 1;
+            }
+            shown.set_message(format!("{sold} sold"));
+            shown.inc(1);
+        })
+        .await;
+    if std::io::stderr().is_terminal() {
+        bar.finish();
+    }
+    Ok(told)
+}
+
+/// Each of thousands of buyers has a connection of its own. What the system does not allow shows
+/// as buyers that ask again.
+fn raise_open_files() {
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let wanted = hard.min(65_536).max(soft);
+        let _best_effort = setrlimit(Resource::RLIMIT_NOFILE, wanted, hard);
+    }
+}

@@ -1,0 +1,167 @@
+//! A replica of the purchase service: a process of its own, and what can be done to it.
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::Context as _;
+
+use crate::{Keys, Launch, Process, Stack};
+
+/// How long a replica may take until it listens.
+const START_LIMIT: Duration = Duration::from_secs(30);
+/// How long a replica may take to end after SIGTERM, its drain included.
+const STOP_LIMIT: Duration = Duration::from_secs(30);
+
+/// The program that replicas run: its path, and arguments before those of `purchase`.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// The executable.
+    pub path: PathBuf,
+    /// What stands before `serve` or `migrate`.
+    pub args: Vec<OsString>,
+}
+
+impl Program {
+    /// The purchase service that is linked into this very program: it runs itself again.
+    ///
+    /// # Errors
+    /// When the path of this program is not known.
+    pub fn linked() -> anyhow::Result<Self> {
+        let path = std::env::current_exe().context("the path of this program is not known")?;
+        Ok(Self { path, args: vec!["purchase".into()] })
+    }
+}
+
+/// How replicas are set up.
+#[derive(Clone, Debug)]
+pub struct ReplicaConfig {
+    /// What they run.
+    pub program: Program,
+    /// Addresses of the lease nodes.
+    pub redis_urls: Vec<String>,
+    /// The database.
+    pub database_url: String,
+    /// The API keys that they know.
+    pub keys: Keys,
+    /// Where their logs go.
+    pub folder: PathBuf,
+    /// Further environment, over the defaults.
+    pub env: Vec<(String, String)>,
+}
+
+impl ReplicaConfig {
+    /// Replicas on the whole of a stack.
+    #[must_use]
+    pub fn on(stack: &Stack, program: Program, keys: Keys) -> Self {
+        Self {
+            program,
+            redis_urls: stack.redis_urls(),
+            database_url: stack.database_url(),
+            keys,
+            folder: stack.folder().to_owned(),
+            env: Vec::new(),
+        }
+    }
+
+    fn launch(&self, name: &str, command: &str) -> Launch {
+        let mut launch =
+            Launch::new(name, &self.program.path, self.folder.join(format!("{name}.log")))
+                .args(&self.program.args)
+                .arg(command)
+                .env("DATABASE_URL", &self.database_url)
+                .env("REDIS_URLS", self.redis_urls.join(","))
+                .env("LEASEHOLD_REPLICA", name)
+                .env("LEASEHOLD_LISTEN", "127.0.0.1:0")
+                .env("LEASEHOLD_BUYER_KEY_SHA256", self.keys.buyer_digest())
+                .env("LEASEHOLD_ADMIN_KEY_SHA256", self.keys.admin_digest())
+                .env("LEASEHOLD_DRAIN_MS", "200")
+                .capture_lines(4);
+        for (key, value) in &self.env {
+            launch = launch.env(key, value);
+        }
+        launch
+    }
+
+    /// Runs `purchase migrate`.
+    ///
+    /// # Errors
+    /// When it fails; the message has the last lines of its log.
+    pub async fn migrate(&self) -> anyhow::Result<()> {
+        let process = Process::spawn(&self.launch("migrate", "migrate"))?;
+        let status = process.wait(START_LIMIT).await?;
+        anyhow::ensure!(status.success(), "migrate ended with {status}:\n{}", process.log_tail(15));
+        Ok(())
+    }
+
+    /// Starts a replica and waits until it listens.
+    ///
+    /// # Errors
+    /// When it does not; the message has the last lines of its log.
+    pub async fn start(&self, name: &str) -> anyhow::Result<Replica> {
+        let mut process = Process::spawn(&self.launch(name, "serve"))?;
+        let line = process.next_line(START_LIMIT).await?;
+        let url = line.as_deref().and_then(|line| line.strip_prefix("listening on "));
+        let Some(url) = url else {
+            anyhow::bail!("{name} does not listen:\n{}", process.log_tail(15));
+        };
+        Ok(Replica { url: url.to_owned(), process })
+    }
+}
+
+/// A running replica. Dropping it kills it.
+#[derive(Debug)]
+pub struct Replica {
+    url: String,
+    process: Process,
+}
+
+impl Replica {
+    /// Its name, as the log of batches has it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.process.name()
+    }
+
+    /// Where it listens: `http://127.0.0.1:PORT`.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Where its log is.
+    #[must_use]
+    pub fn log_path(&self) -> &Path {
+        self.process.log_path()
+    }
+
+    /// The last lines of its log.
+    #[must_use]
+    pub fn log_tail(&self, lines: usize) -> String {
+        self.process.log_tail(lines)
+    }
+
+    /// Its process: pause, resume, kill.
+    #[must_use]
+    pub const fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// Lets it drain (SIGTERM) and waits for its end.
+    ///
+    /// # Errors
+    /// When it does not end in time, or not with success.
+    pub async fn stop(&self) -> anyhow::Result<()> {
+        self.process.terminate()?;
+        let status = self.process.wait(STOP_LIMIT).await?;
+        anyhow::ensure!(
+            status.success(),
+            "{} ended with {status}:\n{}",
+            self.name(),
+            self.log_tail(15)
+        );
+        Ok(())
+    }
+}

@@ -1,0 +1,78 @@
+//! No quorum of lease nodes answers, or Postgres does not.
+
+use hyper::StatusCode;
+use leasehold_stack::{Arrivals, Buyers, Told};
+
+use crate::world::World;
+
+#[tokio::test]
+async fn without_a_quorum_buyers_are_told_so_and_nothing_is_lost() {
+    let mut world = World::start_with(1, &[("LEASEHOLD_OUTAGE_PATIENCE_MS", "500")]).await;
+    let sale = world.sale(5).await;
+    assert_eq!(world.buy(0, sale, "before").await.unwrap().status, StatusCode::CREATED);
+    for node in &mut world.stack.nodes[..2] {
+        node.kill().await.unwrap();
+    }
+    let refused = world.buy(0, sale, "during").await.unwrap();
+    assert_eq!(
+        (refused.status, refused.code().as_str()),
+        (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+    );
+    assert_eq!(refused.content_type, "application/problem+json");
+    assert!(refused.retry_after.is_some());
+    let url = world.replicas[0].url();
+    let ready = world.shop.get(&format!("{url}/readyz")).await.unwrap();
+    assert_eq!(
+        (ready.status, ready.code().as_str()),
+        (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+    );
+    // What needs no lease goes on.
+    let read = world.shop.get(&format!("{url}/v1/sales/{sale}")).await.unwrap();
+    assert_eq!(read.json()["sold"], 1);
+    assert_eq!(world.shop.get(&format!("{url}/livez")).await.unwrap().status, StatusCode::OK);
+
+    for node in &mut world.stack.nodes[..2] {
+        node.restart().await.unwrap();
+    }
+    let again = world.buy(0, sale, "during").await.unwrap();
+    assert_eq!(again.status, StatusCode::CREATED, "{again:?}");
+    assert!(!again.replayed);
+    assert_eq!(world.books(sale).await.sold, 2);
+}
+
+#[tokio::test]
+async fn a_minority_of_dead_nodes_is_not_noticed() {
+    let mut world = World::start(1).await;
+    let sale = world.sale(5).await;
+    world.stack.nodes[1].kill().await.unwrap();
+    assert_eq!(world.buy(0, sale, "ada").await.unwrap().status, StatusCode::CREATED);
+    world.stack.nodes[0].pause().unwrap();
+    world.stack.nodes[1].restart().await.unwrap();
+    assert_eq!(world.buy(0, sale, "bob").await.unwrap().status, StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn postgres_killed_and_restarted_loses_no_acknowledged_purchase() {
+    let quick =
+        [("LEASEHOLD_OUTAGE_PATIENCE_MS", "500"), ("LEASEHOLD_STATEMENT_TIMEOUT_MS", "1000")];
+    let mut world = World::start_with(1, &quick).await;
+    let sale = world.sale(5).await;
+    let first = world.buy(0, sale, "ada").await.unwrap();
+    assert_eq!(first.status, StatusCode::CREATED);
+    let postgres = world.stack.postgres.as_mut().unwrap();
+    postgres.kill().await.unwrap();
+    let during = world.shop.buy(world.replicas[0].url(), sale, "bob", "bob", 1).await.unwrap();
+    assert!(matches!(during.code().as_str(), "unavailable" | "outcome_unknown"), "{during:?}");
+    world.stack.postgres.as_mut().unwrap().restart().await.unwrap();
+    // The replica recovers by itself; the same key tells what became of it.
+    let crowd =
+        Buyers { count: 3, arrivals: Arrivals::AtOnce, sale, replicas: world.urls(), seed: 1 };
+    let told = crowd.run(&world.shop, |_| ()).await;
+    assert!(told.iter().all(|answered| matches!(answered.told, Told::Yes(_))), "{told:?}");
+    let again = world.buy(0, sale, "bob").await.unwrap();
+    assert_eq!(again.status, StatusCode::CREATED, "{again:?}");
+    let replayed = world.buy(0, sale, "ada").await.unwrap();
+    assert!(replayed.replayed);
+    assert_eq!(replayed.body, first.body);
+    assert_eq!(world.books(sale).await.sold, 5);
+}

@@ -1,0 +1,119 @@
+//! A stack with replicas, for one test.
+
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use leasehold_stack::{
+    Answer, Keys, Program, Replica, ReplicaConfig, Shop, Silent, Stack, StackConfig, audit::Books,
+};
+use uuid::Uuid;
+
+/// The leases' lifetime in these tests: short, since some of them wait for its end.
+pub(crate) const TTL: Duration = Duration::from_millis(1000);
+
+/// How long a test waits for what must happen before it calls it stuck.
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+
+pub(crate) struct World {
+    pub(crate) replicas: Vec<Replica>,
+    pub(crate) shop: Shop,
+    pub(crate) config: ReplicaConfig,
+    pub(crate) stack: Stack,
+}
+
+impl World {
+    /// Three lease nodes, Postgres, and this many replicas.
+    pub(crate) async fn start(replicas: usize) -> Self {
+        Self::start_with(replicas, &[]).await
+    }
+
+    pub(crate) async fn start_with(replicas: usize, env: &[(&str, &str)]) -> Self {
+        let config = StackConfig { lease_nodes: 3, ..StackConfig::default() };
+        let stack = Stack::start(config, &Silent).await.unwrap();
+        let program = Program { path: env!("CARGO_BIN_EXE_replica").into(), args: vec![] };
+        let keys = Keys::random();
+        let mut config = ReplicaConfig::on(&stack, program, keys.clone());
+        let faults = stack.folder().join("faults");
+        std::fs::create_dir(&faults).unwrap();
+        let set = |key: &str, value: String| (key.to_owned(), value);
+        config.env = vec![
+            set("LEASEHOLD_FAULTS", faults.display().to_string()),
+            set("LEASEHOLD_LEASE_TTL_MS", TTL.as_millis().to_string()),
+            // Patience for a slow machine: what a test wants to see refused, it asks for.
+            set("LEASEHOLD_NODE_TIMEOUT_MS", "450".to_owned()),
+            set("LEASEHOLD_OUTAGE_PATIENCE_MS", "30000".to_owned()),
+            set("LEASEHOLD_PATIENCE_MS", "60000".to_owned()),
+            set("LEASEHOLD_STATEMENT_TIMEOUT_MS", "20000".to_owned()),
+            set("LEASEHOLD_LOG", "info,leasehold=debug,leasehold_purchase=debug".to_owned()),
+        ];
+        config.env.extend(env.iter().map(|(key, value)| set(key, (*value).to_owned())));
+        config.migrate().await.unwrap();
+        let mut started = Vec::new();
+        for number in 1..=replicas {
+            started.push(config.start(&format!("replica-{number}")).await.unwrap());
+        }
+        Self { replicas: started, shop: Shop::new(keys), config, stack }
+    }
+
+    pub(crate) fn urls(&self) -> Vec<String> {
+        self.replicas.iter().map(|replica| replica.url().to_owned()).collect()
+    }
+
+    pub(crate) async fn sale(&self, capacity: u32) -> Uuid {
+        self.shop.create_sale(self.replicas[0].url(), "test", capacity).await.unwrap()
+    }
+
+    /// Buys one unit at a replica, under a key that is the buyer's name.
+    pub(crate) async fn buy(
+        &self,
+        replica: usize,
+        sale: Uuid,
+        buyer: &str,
+    ) -> anyhow::Result<Answer> {
+        self.shop.buy(self.replicas[replica].url(), sale, buyer, buyer, 1).await
+    }
+
+    pub(crate) async fn books(&self, sale: Uuid) -> Books {
+        Books::read(&self.stack.database_url(), sale).await.unwrap()
+    }
+
+    /// The file that plants a fault.
+    pub(crate) fn fault(&self, name: &str) -> PathBuf {
+        self.stack.folder().join("faults").join(name)
+    }
+
+    /// Plants a fault that the next process to reach the point has.
+    pub(crate) fn plant(&self, point: &str, what: &str) {
+        std::fs::write(self.fault(point), what).unwrap();
+    }
+
+    /// Waits until a process has reached a planted point.
+    pub(crate) async fn reached(&self, point: &str) {
+        let file = self.fault(point);
+        until(&format!("nobody reached {point}"), || !file.exists()).await;
+    }
+
+    /// One counter of a replica.
+    pub(crate) async fn counter(&self, replica: usize, name: &str) -> u64 {
+        let answer =
+            self.shop.get(&format!("{}/metrics", self.replicas[replica].url())).await.unwrap();
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
+        line.map_or(0, |value| value.parse().unwrap())
+    }
+}
+
+/// Waits until a condition holds.
+#[track_caller]
+pub(crate) fn until(stuck: &str, mut holds: impl FnMut() -> bool) -> impl Future<Output = ()> {
+    let stuck = stuck.to_owned();
+    async move {
+        let begun = Instant::now();
+        while !holds() {
+            assert!(begun.elapsed() < LIMIT, "{stuck} within {LIMIT:?}");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+}
