@@ -1,18 +1,19 @@
 //! One Redis or Valkey server. The only file that knows Redis.
 
-use std::{sync::Arc, sync::LazyLock, time::Duration};
-
-use deadpool_redis::{Manager, Pool, PoolError, Runtime};
-use redis::{
-    AsyncConnectionConfig, Client, ErrorKind, FromRedisValue, IntoConnectionInfo, RedisError,
-    Script, ScriptInvocation, ServerErrorKind, aio::MultiplexedConnection, io::tcp::TcpSettings,
+use std::{
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
-use tokio::sync::Mutex;
 
 use super::{Node, NodeError, NodeErrorKind, NodeFuture, NodeStep};
 use crate::model::{
     Binding, CommitReply, GrantNumber, GrantReply, GrantRequest, HINT_AHEAD_MAX, HolderId,
     ReleaseReply, RenewReply, Resource, fence_lifetime,
+};
+use deadpool_redis::{Manager, Pool, PoolError, Runtime};
+use redis::{
+    AsyncConnectionConfig, Client, ErrorKind, FromRedisValue, IntoConnectionInfo, RedisError,
+    Script, ScriptInvocation, ServerErrorKind, aio::MultiplexedConnection, io::tcp::TcpSettings,
 };
 
 /// One connection carries all questions; the others stand in while it is being replaced.
@@ -43,6 +44,8 @@ pub struct RedisNode {
     timeout: Duration,
     pool: Pool,
     hot: Mutex<Hot>,
+    /// Held while the connection is replaced, so that many questions wait for one replacement.
+    replacing: tokio::sync::Mutex<()>,
 }
 
 /// The connection that all questions share.
@@ -51,6 +54,12 @@ struct Hot {
     /// Which connection this is, so that only the first of many failures throws it away.
     generation: u64,
     connection: Option<MultiplexedConnection>,
+}
+
+impl Hot {
+    fn get(&self) -> Option<(u64, MultiplexedConnection)> {
+        Some((self.generation, self.connection.clone()?))
+    }
 }
 
 impl std::fmt::Debug for Hot {
@@ -79,7 +88,8 @@ impl RedisNode {
         let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(timeout))
-            .set_response_timeout(Some(timeout));
+            // `ask` sets the one limit that counts; a second timer would only cost.
+            .set_response_timeout(None);
         let _checked = Client::open(info.clone()).map_err(not_a_node)?;
         let manager = Manager::new_with_config(info, config).map_err(not_a_node)?;
         let pool = Pool::builder(manager)
@@ -90,17 +100,30 @@ impl RedisNode {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| NotANode(error.to_string()))?;
-        Ok(Self { address, timeout, pool, hot: Mutex::default() })
+        Ok(Self {
+            address,
+            timeout,
+            pool,
+            hot: Mutex::default(),
+            replacing: tokio::sync::Mutex::default(),
+        })
     }
 
     fn error(&self, step: NodeStep, kind: NodeErrorKind) -> NodeError {
         NodeError { address: Arc::clone(&self.address), step, kind }
     }
 
+    fn hot(&self) -> MutexGuard<'_, Hot> {
+        self.hot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn connection(&self) -> Result<(u64, MultiplexedConnection), NodeErrorKind> {
-        let mut hot = self.hot.lock().await;
-        if let Some(connection) = &hot.connection {
-            return Ok((hot.generation, connection.clone()));
+        if let Some(hot) = self.hot().get() {
+            return Ok(hot);
+        }
+        let _one = self.replacing.lock().await;
+        if let Some(hot) = self.hot().get() {
+            return Ok(hot);
         }
         let pooled = self.pool.get().await.map_err(|error| match error {
             PoolError::Backend(error) => kind_of(&error),
@@ -109,13 +132,14 @@ impl RedisNode {
         })?;
         // Taken from the pool for good: the pool would answer each check-out with a round trip.
         let connection = deadpool_redis::Connection::take(pooled);
+        let mut hot = self.hot();
         hot.generation += 1;
         hot.connection = Some(connection.clone());
         Ok((hot.generation, connection))
     }
 
-    async fn discard(&self, generation: u64) {
-        let mut hot = self.hot.lock().await;
+    fn discard(&self, generation: u64) {
+        let mut hot = self.hot();
         if hot.generation == generation {
             hot.connection = None;
         }
@@ -147,7 +171,7 @@ impl RedisNode {
             && !matches!(error.kind, NodeErrorKind::Rejected(_))
         {
             tracing::debug!(node.address = %self.address, node.step = %step, %error, "connection discarded");
-            self.discard(generation).await;
+            self.discard(generation);
         }
         answer
     }

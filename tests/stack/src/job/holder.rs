@@ -51,8 +51,9 @@ pub(super) async fn kill(
         if let Some(sold) = is_holding(world, &mut books, sale, replica).await? {
             replica.process().kill().await?;
             let dead = Instant::now();
-            let gap = next_write(&mut books, sale, sold, dead).await?;
-            return Ok(Some(Killed { replica: replica.name().to_owned(), sold, gap }));
+            let name = replica.name();
+            let gap = next_write_of_another(&mut books, sale, name, dead).await?;
+            return Ok(Some(Killed { replica: name.to_owned(), sold, gap }));
         }
         replica.process().resume()?;
     }
@@ -102,14 +103,16 @@ async fn holder_on(node: &LeaseNode, sale: Uuid) -> anyhow::Result<Option<String
     Ok(redis::cmd("GET").arg(format!("sale/{sale}")).query_async(&mut connection).await?)
 }
 
-async fn next_write(
+/// The dead replica's last statement may still have been under way in Postgres: only a write of
+/// another ends the gap.
+async fn next_write_of_another(
     books: &mut PgConnection,
     sale: Uuid,
-    sold: i64,
+    dead_replica: &str,
     dead: Instant,
 ) -> anyhow::Result<Option<Duration>> {
     while dead.elapsed() < SEARCH_LIMIT {
-        if last_write(books, sale).await?.is_some_and(|last| last.sold > sold) {
+        if last_write(books, sale).await?.is_some_and(|last| last.replica != dead_replica) {
             return Ok(Some(dead.elapsed()));
         }
         tokio::time::sleep(PAUSE).await;
