@@ -54,8 +54,9 @@ pub(super) async fn run(
             match Lifecycle::held(shared.timing, sent, now, renewals_end) {
                 Some(lifecycle) => {
                     let (lease, ear) = keeper::lease(shared.clock, &binding, &lifecycle);
-                    // A caller that went away drops the lease here, which tells the keeper.
-                    let _gone = reply.send(Ok(lease));
+                    // When the caller went away, the lease comes back and is dropped right here,
+                    // which tells the keeper.
+                    drop(reply.send(Ok(lease)));
                     keeper::keep(
                         &shared,
                         Kept { request: &request, binding, lifecycle, ear, round },
@@ -73,7 +74,7 @@ pub(super) async fn run(
         }
     };
     tracing::debug!(lease.resource = %request.resource, error = %failed, "lease not acquired");
-    let _gone = reply.send(Err(failed));
+    drop(reply.send(Err(failed)));
     clean_up(&shared, &request, &round, inflight).await;
 }
 
