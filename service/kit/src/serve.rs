@@ -19,6 +19,8 @@ pub struct Limits {
     /// How long a client may take to send the head of a request, also on an idle connection that
     /// is kept alive. Default: 30 s.
     pub header_timeout: Duration,
+    /// Largest head of a request, in bytes. Default: 32 KiB.
+    pub head_bytes_max: usize,
     /// How long requests under way may take once stopping has begun. Default: 10 s.
     pub stop_timeout: Duration,
 }
@@ -28,6 +30,7 @@ impl Default for Limits {
         Self {
             connections_max: 20_000,
             header_timeout: Duration::from_secs(30),
+            head_bytes_max: 32 * 1024,
             stop_timeout: Duration::from_secs(10),
         }
     }
@@ -53,7 +56,10 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) -> Stopped {
     let mut http = http1::Builder::new();
-    let _same = http.timer(TokioTimer::new()).header_read_timeout(limits.header_timeout);
+    let _same = http
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_timeout)
+        .max_buf_size(limits.head_bytes_max);
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(limits.connections_max));
     let mut stop = pin!(stop);

@@ -16,9 +16,9 @@ impl Combiner {
         lease: &Lease,
         stock: Option<Stock>,
     ) -> Result<Stock, StoreError> {
-        let stock = match stock {
-            Some(stock) => stock,
-            None => self.begin(lease).await?,
+        let (stock, looked_up) = match stock {
+            Some(stock) => (stock, false),
+            None => (self.begin(lease).await?, true),
         };
         let mut decision = self.decide(stock);
         // A refusal is final, so its key must not have been granted before. A grant needs no such
@@ -27,9 +27,9 @@ impl Combiner {
             .filter(|(_, outcome)| matches!(outcome, Outcome::SoldOut { .. }))
             .map(|(ticket, _)| &ticket.order.key)
             .collect();
-        if !refused.is_empty() {
+        if !looked_up && !refused.is_empty() {
             let found = self.store.known(self.desk.sale.id, &refused).await?;
-            if found.keys().any(|key| !self.known.contains_key(key)) {
+            if !found.is_empty() {
                 self.known.extend(found);
                 decision = self.decide(stock);
             }

@@ -1,5 +1,7 @@
 //! Reading requests: every way to fail is a problem document.
 
+use std::time::Duration;
+
 use axum::{
     Json,
     extract::{FromRequest, FromRequestParts, Path, Request, rejection::JsonRejection},
@@ -12,6 +14,9 @@ use serde::de::DeserializeOwned;
 use super::{App, error};
 use crate::domain::{IdempotencyKey, Invalid};
 
+/// How long a client may take to send a body: a slow one holds a connection.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// A JSON body.
 pub(super) struct Body<T>(pub(super) T);
 
@@ -19,7 +24,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        match Json::from_request(request, state).await {
+        let Ok(read) = tokio::time::timeout(BODY_TIMEOUT, Json::from_request(request, state)).await
+        else {
+            let detail = format!("the body did not come within {BODY_TIMEOUT:?}");
+            return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail));
+        };
+        match read {
             Ok(Json(value)) => Ok(Self(value)),
             Err(JsonRejection::MissingJsonContentType(_)) => {
                 let detail = "send the body as application/json";

@@ -8,6 +8,7 @@
 //! | `forbidden` | 403 | the API key does not allow this |
 //! | `not_found` | 404 | no such route, sale or purchase |
 //! | `method_not_allowed` | 405 | the route knows other methods |
+//! | `body_timeout` | 408 | the body did not come in time |
 //! | `sold_out` | 409 | fewer units are left than were asked for |
 //! | `body_too_large` | 413 | the body is larger than the limit |
 //! | `unsupported_media_type` | 415 | the body is not `application/json` |

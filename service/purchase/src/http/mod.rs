@@ -38,6 +38,9 @@ pub const BODY_BYTES_MAX: usize = 16 * 1024;
 /// Requests worked on at once; further ones are turned away at the door.
 pub const REQUESTS_MAX: usize = 20_000;
 
+/// How much of what a client sent goes into the log.
+const TEXT_BYTES_SHOWN: usize = 120;
+
 /// What the handlers work with.
 #[derive(Clone, Debug)]
 pub struct App {
@@ -101,7 +104,12 @@ async fn turned_away(_overloaded: BoxError) -> Problem {
 }
 
 fn span<B>(request: &Request<B>) -> tracing::Span {
-    let id =
-        request.headers().get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default();
-    tracing::info_span!("request", http.method = %request.method(), http.path = request.uri().path(), request.id = id)
+    let id = request.headers().get("x-request-id").and_then(|id| id.to_str().ok());
+    // Both are a client's choice, so they may be of any length.
+    let (id, path) = (shown(id.unwrap_or_default()), shown(request.uri().path()));
+    tracing::info_span!("request", http.method = %request.method(), http.path = path, request.id = id)
+}
+
+fn shown(text: &str) -> &str {
+    text.get(..TEXT_BYTES_SHOWN).unwrap_or(text)
 }
