@@ -75,7 +75,7 @@ pub(super) async fn run(
     };
     tracing::debug!(lease.resource = %request.resource, error = %failed, "lease not acquired");
     drop(reply.send(Err(failed)));
-    clean_up(&shared, &request, &round, inflight).await;
+    clean_up(&shared, &request, &mut round, inflight).await;
 }
 
 async fn settle<'a>(
@@ -87,6 +87,7 @@ async fn settle<'a>(
 ) -> Settled {
     let mut failures = Vec::new();
     let shutdown = || AcquireError::Shutdown { resource: request.resource.clone() };
+    let mut committing_since = None;
     loop {
         // The round settles at the latest with the last answer.
         let Some((node, told)) = inflight.next().await else { return Settled::Failed(shutdown()) };
@@ -97,8 +98,9 @@ async fn settle<'a>(
         match round.on(node, answer) {
             Step::Wait | Step::Release(_) => {}
             Step::Commit { number, nodes } => {
-                // Commits let the lease run anew, so validity may be counted from here.
-                sent = shared.clock.now();
+                // Commits let the lease run anew on each node, so validity may be counted from the
+                // first of them; a later one, to a late grant, does not help the others.
+                sent = *committing_since.get_or_insert_with(|| shared.clock.now());
                 for node in nodes {
                     inflight.push(ask_commit(shared, node, request.bind(number)));
                 }
@@ -112,27 +114,33 @@ async fn settle<'a>(
 }
 
 /// Releases on every node that may have granted, also on those that did not answer: a request that
-/// timed out may have been granted, or may be yet. Goes on until the last late answer; a grant that comes then is released too.
+/// timed out may have been granted, or may be yet. Goes on until the last late answer; a grant that
+/// comes then is released too.
 async fn clean_up<'a>(
     shared: &'a Shared,
     request: &'a GrantRequest,
-    round: &Round,
+    round: &mut Round,
+    inflight: Inflight<'a>,
+) {
+    let nodes = (0..shared.nodes.len()).filter(|&node| round.may_have_ours(node));
+    let releases: FuturesUnordered<_> =
+        nodes.map(|node| shared.nodes[node].release(&request.resource, request.holder)).collect();
+    let ended = releases.for_each(|_| std::future::ready(()));
+    let _ended: ((), ()) =
+        tokio::join!(ended, release_late_grants(shared, request, round, inflight));
+}
+
+/// Waits for every late answer of an attempt that is over, and releases what is granted then. On a
+/// connection that was replaced in between, a release can arrive before the grant it is meant for.
+pub(super) async fn release_late_grants<'a>(
+    shared: &'a Shared,
+    request: &'a GrantRequest,
+    round: &mut Round,
     mut inflight: Inflight<'a>,
 ) {
-    let mut releases = FuturesUnordered::new();
-    let release = |node: usize| shared.nodes[node].release(&request.resource, request.holder);
-    for node in (0..shared.nodes.len()).filter(|&node| round.may_have_ours(node)) {
-        releases.push(release(node));
-    }
-    loop {
-        tokio::select! {
-            Some((node, told)) = inflight.next() => {
-                if matches!(told, Ok(Answer::Granted(_))) {
-                    releases.push(release(node));
-                }
-            }
-            Some(_released) = releases.next() => {}
-            else => return,
+    while let Some((node, told)) = inflight.next().await {
+        if let Step::Release(node) = round.on(node, told.unwrap_or(Answer::Unknown)) {
+            let _best_effort = shared.nodes[node].release(&request.resource, request.holder).await;
         }
     }
 }

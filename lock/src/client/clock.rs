@@ -7,7 +7,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::model::{GRANT_NUMBER_MAX, GrantNumber, Moment};
+use crate::model::{GRANT_NUMBER_MAX, GrantNumber, HINT_AHEAD_MAX, Moment};
 
 /// A monotonic clock with an origin of its own, and the wall clock as a hint.
 ///
@@ -46,22 +46,28 @@ impl Clock {
     }
 }
 
-/// A hybrid logical clock: the wall clock, but always above every number seen.
+/// A hybrid logical clock: the wall clock, but above every number seen, within a bound.
 ///
-/// Only the number of round trips depends on it, never the order of tokens.
+/// Only the number of round trips depends on it, never the order of tokens: a node mints above its
+/// own fence whatever the hint says. The bound keeps one number that is far in the future (of one
+/// resource, or made up) from making this client's hints unacceptable to every node.
 #[derive(Debug, Default)]
 pub(crate) struct Hints {
     highest: AtomicU64,
 }
 
+/// How far a hint follows the numbers seen ahead of this client's wall clock: half of what nodes
+/// accept, so that clocks may differ by the other half.
+const AHEAD_MAX_US: u64 = HINT_AHEAD_MAX.as_secs() * 1_000_000 / 2;
+
 impl Hints {
     /// The next hint: the wall clock, or one above the highest number seen or given out.
     pub(crate) fn next(&self, wall: GrantNumber) -> GrantNumber {
-        let bump =
-            |highest: u64| Some(wall.get().max(highest.saturating_add(1)).min(GRANT_NUMBER_MAX));
-        let before = self.highest.fetch_update(Ordering::Relaxed, Ordering::Relaxed, bump);
-        let highest = before.unwrap_or_default();
-        GrantNumber::new(bump(highest).unwrap_or(1)).unwrap_or(GrantNumber::ONE)
+        let bound = wall.get().saturating_add(AHEAD_MAX_US).min(GRANT_NUMBER_MAX);
+        let bump = |highest: u64| wall.get().max(highest.saturating_add(1)).min(bound);
+        let keep = |highest: u64| Some(highest.max(bump(highest)));
+        let before = self.highest.fetch_update(Ordering::Relaxed, Ordering::Relaxed, keep);
+        GrantNumber::new(bump(before.unwrap_or_default())).unwrap_or(GrantNumber::ONE)
     }
 
     /// Lifts later hints above a number that was seen.
@@ -84,5 +90,14 @@ mod tests {
         hints.observe(number(400));
         assert_eq!(hints.next(number(200)), number(501));
         assert_eq!(hints.next(number(900)), number(900));
+    }
+
+    #[test]
+    fn a_number_far_in_the_future_does_not_carry_the_hints_away() {
+        let number = |n| GrantNumber::new(n).unwrap();
+        let hints = Hints::default();
+        hints.observe(number(GRANT_NUMBER_MAX));
+        assert_eq!(hints.next(number(1000)), number(1000 + AHEAD_MAX_US));
+        assert_eq!(hints.next(number(2000)), number(2000 + AHEAD_MAX_US));
     }
 }

@@ -91,9 +91,8 @@ impl AcquireError {
         match self {
             Self::Contended { .. } | Self::TooSlow { .. } => true,
             Self::Unavailable { tally, failures, .. } => {
-                let nodes = tally.granted.max(tally.quorum * 2 - 1);
                 failures.iter().filter(|failure| !failure.is_retryable()).count()
-                    <= nodes - tally.quorum
+                    <= tally.nodes - tally.quorum
             }
             Self::DeadlineReached { last, .. } => last.is_retryable(),
             Self::Shutdown { .. } => false,

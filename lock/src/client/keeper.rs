@@ -4,7 +4,7 @@ use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    attempt::{Inflight, ask_commit},
+    attempt::{Inflight, ask_commit, release_late_grants},
     clock::Clock,
     lease::{Lease, ReleaseOutcome, Status},
     leases::Shared,
@@ -50,6 +50,9 @@ struct Renewing<'a> {
 pub(super) async fn keep<'a>(shared: &'a Shared, kept: Kept<'a>, mut late: Inflight<'a>) {
     let Kept { request, binding, mut lifecycle, mut ear, mut round } = kept;
     let mut renewing: Option<Renewing<'_>> = None;
+    // Renewals whose round is settled. They are awaited all the same: a node whose connection is
+    // being made again would otherwise be cut short in every round.
+    let mut slow = FuturesUnordered::new();
     let order = loop {
         let wake_at = match lifecycle.next(shared.clock.now()) {
             Next::Renew => {
@@ -67,7 +70,7 @@ pub(super) async fn keep<'a>(shared: &'a Shared, kept: Kept<'a>, mut late: Infli
             Some(vote) = next_vote(&mut renewing) => {
                 let verdict = renewing.as_mut().map_or(Verdict::Unknown, |r| r.ballot.count(vote));
                 if let Some(outcome) = Renewal::from_verdict(verdict) {
-                    renewing = None;
+                    slow.extend(renewing.take().into_iter().flat_map(|r| r.answers));
                     lifecycle.renewal_ended(outcome, shared.clock.now());
                 }
             }
@@ -77,13 +80,17 @@ pub(super) async fn keep<'a>(shared: &'a Shared, kept: Kept<'a>, mut late: Infli
                     late.extend(nodes.into_iter().map(|node| ask_commit(shared, node, request.bind(number))));
                 }
             }
+            Some(_vote) = slow.next(), if !slow.is_empty() => {}
             () = sleep_until(shared.clock, wake_at) => {}
         }
     };
-    // Renewals and commits under way are dropped here: they have been sent or never will be, and
-    // neither of them makes a missing key again.
-    drop((renewing, late));
-    release(shared, &binding, order).await;
+    // Renewals under way are dropped here: they have been sent or never will be, and a renewal
+    // makes no missing key again. Grants do, so those are awaited and released.
+    drop((renewing, slow));
+    round.release();
+    let ended = release(shared, &binding, order);
+    let _ended: ((), ()) =
+        tokio::join!(ended, release_late_grants(shared, request, &mut round, late));
 }
 
 async fn sleep_until(clock: Clock, moment: Option<crate::model::Moment>) {

@@ -107,6 +107,10 @@ impl Leases {
     ///
     /// Dropping the future leaves no lease behind: the attempt ends in the background and releases
     /// what it got.
+    ///
+    /// # Panics
+    ///
+    /// When polled outside of a tokio runtime.
     pub async fn try_acquire(&self, resource: &Resource) -> Result<Lease, AcquireError> {
         let shared = Arc::clone(&self.shared);
         let request = GrantRequest {

@@ -14,9 +14,9 @@ pub const HINT_AHEAD_MAX: Duration = Duration::from_secs(10 * 60);
 /// How long a node remembers a fence at least after its last grant, commit or renewal.
 ///
 /// A fence may be forgotten so that memory stays bounded. Numbers keep growing then as long as the
-/// next client's clock is past the last number minted: that number is at most [`HINT_AHEAD_MAX`]
-/// ahead of the node's clock, and an hour has passed, so clocks of clients may lag the nodes'
-/// clocks by up to 50 minutes.
+/// next client's clock is past the last number minted: that number was at most [`HINT_AHEAD_MAX`]
+/// ahead of the clock of the node that minted it, and an hour has passed, so clocks of clients may
+/// lag the clocks of nodes by up to 50 minutes. While a fence is remembered, no clock takes part.
 pub const FENCE_LIFETIME_MIN: Duration = Duration::from_secs(60 * 60);
 
 /// How long a node keeps the fence of a lease of this lifetime.
@@ -73,11 +73,11 @@ impl Ledger {
                 },
             };
         }
+        let next = self.fences.get(&request.resource).map_or(GrantNumber::ONE, |f| f.number.next());
         let ahead = request.hint.get().saturating_sub(node_clock.get());
-        if u128::from(ahead) > HINT_AHEAD_MAX.as_micros() {
+        if request.hint > next && u128::from(ahead) > HINT_AHEAD_MAX.as_micros() {
             return GrantReply::HintAhead { node_clock };
         }
-        let next = self.fences.get(&request.resource).map_or(GrantNumber::ONE, |f| f.number.next());
         let number = next.max(request.hint);
         self.arm(&request.bind(number), now);
         GrantReply::Granted(number)

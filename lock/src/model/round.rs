@@ -43,6 +43,8 @@ pub struct Tally {
     pub unknown: usize,
     /// How many grants were needed.
     pub quorum: usize,
+    /// How many nodes there are.
+    pub nodes: usize,
 }
 
 /// Why an attempt ended without the lease.
@@ -70,7 +72,7 @@ pub enum Step {
     Hold(GrantNumber),
     /// The attempt is over: release on every node.
     GiveUp(GaveUp),
-    /// A node granted after the attempt was given up: release there.
+    /// A node granted after the attempt was given up, or its lease released: release there.
     Release(usize),
 }
 
@@ -90,7 +92,8 @@ enum Phase {
     Granting,
     Committing(GrantNumber),
     Held(GrantNumber),
-    GaveUp,
+    /// Given up, or held and released: whatever is granted late is to be released.
+    Over,
 }
 
 /// The state of one attempt over a fixed list of nodes.
@@ -127,8 +130,8 @@ impl Round {
                 if late == Step::Wait { self.settle_commits(number) } else { late }
             }
             Phase::Held(number) => self.commit_late_grant(node, answer, number),
-            Phase::GaveUp if matches!(answer, Answer::Granted(_)) => Step::Release(node),
-            Phase::GaveUp => Step::Wait,
+            Phase::Over if matches!(answer, Answer::Granted(_)) => Step::Release(node),
+            Phase::Over => Step::Wait,
         }
     }
 
@@ -137,6 +140,11 @@ impl Round {
     #[must_use]
     pub fn was_committed(&self) -> bool {
         self.count(|seat| seat == Seat::Committed) >= quorum(self.seats.len())
+    }
+
+    /// The held lease is being released: a grant that comes from now on is to be released too.
+    pub fn release(&mut self) {
+        self.phase = Phase::Over;
     }
 
     /// Whether this node may have our lease: it granted, was silent, or has not answered yet. A node
@@ -209,11 +217,12 @@ impl Round {
             held: self.count(|s| matches!(s, Seat::Held | Seat::Refused)),
             unknown: self.count(|s| s == Seat::Unknown),
             quorum: quorum(nodes),
+            nodes,
         };
         if nodes - tally.held - tally.unknown >= tally.quorum {
             return Step::Wait;
         }
-        self.phase = Phase::GaveUp;
+        self.phase = Phase::Over;
         let silent_majority = tally.unknown > nodes - tally.quorum;
         Step::GiveUp(if silent_majority {
             GaveUp::Unavailable(tally)

@@ -16,7 +16,8 @@ use redis::{
     Script, ScriptInvocation, ServerErrorKind, aio::MultiplexedConnection, io::tcp::TcpSettings,
 };
 
-/// One connection carries all questions; the others stand in while it is being replaced.
+/// One connection carries all questions; it is taken out of the pool, which makes the next one
+/// when that is thrown away.
 const CONNECTIONS_MAX: usize = 2;
 
 struct Scripts {
@@ -205,16 +206,17 @@ fn kind_of(error: &RedisError) -> NodeErrorKind {
         || matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM" | "DENIED"));
     if denied {
         NodeErrorKind::Denied(error.to_string())
-    } else if error.is_io_error() || error.is_connection_dropped() {
+    } else if error.is_timeout() || error.is_io_error() || error.is_connection_dropped() {
         NodeErrorKind::Broken(error.to_string())
     } else {
         NodeErrorKind::Rejected(error.to_string())
     }
 }
 
-/// The fence's key: in the lease's hash slot, should the node be a cluster.
+/// The fence's key.
 ///
-/// A name with a hash tag of its own keeps it; any other name becomes the tag. The two prefixes
+/// A name with a hash tag of its own keeps it; any other name becomes the tag, so that lease and
+/// fence are in one slot should the node be a cluster (but for names with a `}` and no tag). The two prefixes
 /// differ so that `x` and `{x}` do not share a fence.
 fn fence_key(resource: &Resource) -> String {
     let name = resource.as_str();
@@ -316,7 +318,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_fence_is_in_the_leases_slot_and_no_two_names_share_one() {
+    fn no_two_names_share_a_fence() {
         let key = |name: &str| fence_key(&Resource::new(name).unwrap());
         assert_eq!(key("x"), "leasehold:fence-of:{x}");
         assert_eq!(key("{x}"), "leasehold:fence:{x}");

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -11,8 +11,8 @@ use std::{
 use leasehold::{
     LeaseConfig, Leases,
     model::{
-        Binding, CommitReply, GrantReply, GrantRequest, HolderId, ReleaseReply, RenewReply,
-        Resource,
+        Binding, CommitReply, GrantNumber, GrantReply, GrantRequest, HolderId, ReleaseReply,
+        RenewReply, Resource,
     },
     node::{MemoryNode, Node, NodeError, NodeErrorKind, NodeFuture, NodeStep},
 };
@@ -36,9 +36,13 @@ pub(crate) enum Way {
 
 #[derive(Debug, Default)]
 pub(crate) struct FaultyNode {
-    inner: Arc<MemoryNode>,
+    inner: Mutex<Arc<MemoryNode>>,
     way: Mutex<Way>,
-    /// How many renewals reached the node.
+    /// The hint that arrives instead of the client's, as if its clock stood still long ago.
+    old_clock: AtomicBool,
+    /// How many commits were asked for.
+    pub(crate) commits: AtomicUsize,
+    /// How many renewals were asked for.
     pub(crate) renewals: AtomicUsize,
 }
 
@@ -47,26 +51,48 @@ impl FaultyNode {
         *self.way.lock().unwrap() = way;
     }
 
-    async fn travel<T>(&self, step: NodeStep, ask: NodeFuture<'_, T>) -> Result<T, NodeError> {
-        let way = *self.way.lock().unwrap();
-        let timeout =
-            || NodeError { address: "faulty".into(), step, kind: NodeErrorKind::Timeout(LIMIT) };
-        match way {
-            Way::Open => ask.await,
-            Way::Cut => {
-                tokio::time::sleep(LIMIT).await;
-                Err(timeout())
+    /// Lets the clients' hints say nothing: numbers then follow the nodes' fences alone.
+    pub(crate) fn ignore_clocks(&self) {
+        self.old_clock.store(true, Ordering::Relaxed);
+    }
+
+    /// Loses all data.
+    pub(crate) fn forget(&self) {
+        *self.inner.lock().unwrap() = Arc::default();
+    }
+
+    /// Sends a question on its way. Once sent, it arrives although nobody waits for the answer.
+    fn travel<T, F>(
+        &self,
+        step: NodeStep,
+        ask: impl FnOnce(Arc<MemoryNode>) -> F + Send + 'static,
+    ) -> NodeFuture<'_, T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, NodeError>> + Send,
+    {
+        let (way, node) = (*self.way.lock().unwrap(), Arc::clone(&self.inner.lock().unwrap()));
+        let silent = async move {
+            tokio::time::sleep(LIMIT).await;
+            Err(NodeError { address: "faulty".into(), step, kind: NodeErrorKind::Timeout(LIMIT) })
+        };
+        Box::pin(async move {
+            match way {
+                Way::Open => ask(node).await,
+                Way::Cut => silent.await,
+                Way::ReplyLost => {
+                    let _lost = ask(node).await;
+                    silent.await
+                }
+                Way::Late(by) => {
+                    let arriving = tokio::spawn(async move {
+                        tokio::time::sleep(by).await;
+                        ask(node).await
+                    });
+                    arriving.await.unwrap()
+                }
             }
-            Way::ReplyLost => {
-                let _lost = ask.await;
-                tokio::time::sleep(LIMIT).await;
-                Err(timeout())
-            }
-            Way::Late(by) => {
-                tokio::time::sleep(by).await;
-                ask.await
-            }
-        }
+        })
     }
 }
 
@@ -76,16 +102,23 @@ impl Node for FaultyNode {
     }
 
     fn grant<'a>(&'a self, request: &'a GrantRequest) -> NodeFuture<'a, GrantReply> {
-        Box::pin(self.travel(NodeStep::Grant, self.inner.grant(request)))
+        let mut request = request.clone();
+        if self.old_clock.load(Ordering::Relaxed) {
+            request.hint = GrantNumber::ONE;
+        }
+        self.travel(NodeStep::Grant, |node| async move { node.grant(&request).await })
     }
 
     fn commit<'a>(&'a self, binding: &'a Binding) -> NodeFuture<'a, CommitReply> {
-        Box::pin(self.travel(NodeStep::Commit, self.inner.commit(binding)))
+        let _before = self.commits.fetch_add(1, Ordering::Relaxed);
+        let binding = binding.clone();
+        self.travel(NodeStep::Commit, |node| async move { node.commit(&binding).await })
     }
 
     fn renew<'a>(&'a self, binding: &'a Binding) -> NodeFuture<'a, RenewReply> {
         let _before = self.renewals.fetch_add(1, Ordering::Relaxed);
-        Box::pin(self.travel(NodeStep::Renew, self.inner.renew(binding)))
+        let binding = binding.clone();
+        self.travel(NodeStep::Renew, |node| async move { node.renew(&binding).await })
     }
 
     fn release<'a>(
@@ -93,11 +126,15 @@ impl Node for FaultyNode {
         resource: &'a Resource,
         holder: HolderId,
     ) -> NodeFuture<'a, ReleaseReply> {
-        Box::pin(self.travel(NodeStep::Release, self.inner.release(resource, holder)))
+        let resource = resource.clone();
+        self.travel(
+            NodeStep::Release,
+            move |node| async move { node.release(&resource, holder).await },
+        )
     }
 
     fn ping(&self) -> NodeFuture<'_, ()> {
-        Box::pin(self.travel(NodeStep::Ping, self.inner.ping()))
+        self.travel(NodeStep::Ping, |node| async move { node.ping().await })
     }
 }
 

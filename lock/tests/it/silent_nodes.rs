@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use leasehold::{AcquireError, ReleaseOutcome};
+use leasehold::{AcquireError, LeaseConfig, ReleaseOutcome};
 
-use crate::faulty_node::{LIMIT, Way, World, resource};
+use crate::faulty_node::{LIMIT, Way, World, config, resource};
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_minority_costs_nothing() {
@@ -80,4 +80,62 @@ async fn nodes_that_are_down_are_not_stormed() {
     let error = world.leases.acquire(&resource(), Duration::from_secs(60)).await.unwrap_err();
     let AcquireError::DeadlineReached { attempts, .. } = error else { panic!("{error}") };
     assert!(attempts < 200, "{attempts} attempts in a minute");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_commit_does_not_lengthen_the_lease() {
+    // No renewals, so that only the grant's own validity counts.
+    let config = LeaseConfig {
+        ttl: Duration::from_millis(1000),
+        node_timeout: Duration::from_millis(450),
+        lifetime_max: Duration::ZERO,
+        ..config()
+    };
+    let world = World::with(5, config);
+    world.nodes.iter().for_each(|node| node.ignore_clocks());
+    // Fences that differ, so that a commit is needed: node 1 has granted twice before.
+    for node in [1, 1, 0] {
+        raise(&world, node).await;
+    }
+    world.set(3..4, Way::Late(Duration::from_millis(380)));
+    world.set(4..5, Way::Cut);
+    let begun = tokio::time::Instant::now();
+    let stage = resource();
+    let asking = world.leases.try_acquire(&stage);
+    let losing_a_commit = async {
+        tokio::task::yield_now().await;
+        // The commit to node 2 is lost; the one to node 3, granted late, makes the quorum.
+        world.set(2..3, Way::Cut);
+    };
+    let (lease, ()) = tokio::join!(asking, losing_a_commit);
+    let lease = lease.unwrap();
+    let valid_until = begun.elapsed() + lease.remaining();
+    assert!(valid_until < Duration::from_millis(1000), "valid until {valid_until:?}");
+}
+
+/// Lets one node mint a number that the others do not know of.
+async fn raise(world: &World, node: usize) {
+    use leasehold::{GrantNumber, HolderId, model::GrantRequest, node::Node as _};
+    let request = GrantRequest {
+        resource: resource(),
+        holder: HolderId::from_random(7),
+        ttl: Duration::from_secs(1),
+        hint: GrantNumber::ONE,
+    };
+    let _granted = world.nodes[node].grant(&request).await.unwrap();
+    let _released = world.nodes[node].release(&resource(), request.holder).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_grant_that_arrives_after_the_release_is_released_too() {
+    let world = World::new(5);
+    // Held with three answers; the grants of the other two are still on their way.
+    world.set(3..5, Way::Late(Duration::from_millis(90)));
+    let lease = world.leases.try_acquire(&resource()).await.unwrap();
+    world.set(3..5, Way::Open);
+    // The release overtakes them, as on a connection that was replaced.
+    assert_eq!(lease.release().await, ReleaseOutcome::Released);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    world.set(0..2, Way::Cut);
+    assert!(world.another().try_acquire(&resource()).await.is_ok());
 }

@@ -36,7 +36,7 @@ end
 local hint = tonumber(ARGV[3])
 local time = redis.call('TIME')
 local clock = tonumber(time[1]) * 1000000 + tonumber(time[2])
-if hint - clock > tonumber(ARGV[5]) then
+if hint > fence + 1 and hint - clock > tonumber(ARGV[5]) then
   redis.call('DEL', KEYS[1])
   return {-1, clock}
 end
