@@ -40,6 +40,8 @@ pub(crate) struct FaultyNode {
     way: Mutex<Way>,
     /// The hint that arrives instead of the client's, as if its clock stood still long ago.
     old_clock: AtomicBool,
+    /// Whether commits get lost on their way.
+    losing_commits: AtomicBool,
     /// How many commits were asked for.
     pub(crate) commits: AtomicUsize,
     /// How many renewals were asked for.
@@ -54,6 +56,11 @@ impl FaultyNode {
     /// Lets the clients' hints say nothing: numbers then follow the nodes' fences alone.
     pub(crate) fn ignore_clocks(&self) {
         self.old_clock.store(true, Ordering::Relaxed);
+    }
+
+    /// Lets every commit get lost on its way.
+    pub(crate) fn lose_commits(&self) {
+        self.losing_commits.store(true, Ordering::Relaxed);
     }
 
     /// Loses all data.
@@ -71,7 +78,10 @@ impl FaultyNode {
         T: Send + 'static,
         F: Future<Output = Result<T, NodeError>> + Send,
     {
-        let (way, node) = (*self.way.lock().unwrap(), Arc::clone(&self.inner.lock().unwrap()));
+        let (mut way, node) = (*self.way.lock().unwrap(), Arc::clone(&self.inner.lock().unwrap()));
+        if step == NodeStep::Commit && self.losing_commits.load(Ordering::Relaxed) {
+            way = Way::Cut;
+        }
         let silent = async move {
             tokio::time::sleep(LIMIT).await;
             Err(NodeError { address: "faulty".into(), step, kind: NodeErrorKind::Timeout(LIMIT) })
