@@ -89,7 +89,7 @@ impl Keys {
     /// When the header is missing or unreadable, the key unknown, or its scope too small.
     pub fn check(&self, headers: &HeaderMap, needed: Scope) -> Result<Scope, Denied> {
         let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let key = header.and_then(|text| text.strip_prefix("Bearer ")).ok_or(Denied::Missing)?;
+        let key = header.and_then(bearer).ok_or(Denied::Missing)?;
         if key.len() > KEY_BYTES_MAX {
             return Err(Denied::Unknown);
         }
@@ -102,6 +102,12 @@ impl Keys {
         };
         if scope < needed { Err(Denied::Scope) } else { Ok(scope) }
     }
+}
+
+/// What follows the scheme, whose name may be in any case.
+fn bearer(header: &str) -> Option<&str> {
+    let (scheme, key) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(key)
 }
 
 #[cfg(test)]
@@ -118,6 +124,7 @@ mod tests {
         let check = |value: &str, needed| keys.check(&headers(value), needed);
         assert_eq!(check("Bearer buy", Scope::Buyer), Ok(Scope::Buyer));
         assert_eq!(check("Bearer buy", Scope::Admin), Err(Denied::Scope));
+        assert_eq!(check("bearer buy", Scope::Buyer), Ok(Scope::Buyer));
         assert_eq!(check("Bearer root", Scope::Buyer), Ok(Scope::Admin));
         assert_eq!(check("Bearer other", Scope::Buyer), Err(Denied::Unknown));
         assert_eq!(check("Basic buy", Scope::Buyer), Err(Denied::Missing));

@@ -9,7 +9,14 @@ use hyper_util::{
     server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
-use tokio::{net::TcpListener, sync::Semaphore};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
+
+/// Files that a process may open at most: more are of no use to it.
+const OPEN_FILES_MAX: u64 = 65_536;
 
 /// Limits of a listener.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +70,18 @@ pub async fn serve(
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(limits.connections_max));
     let mut stop = pin!(stop);
+    let start = |stream: TcpStream, place: Option<_>| {
+        // Small answers must not wait for the acknowledgement of the one before.
+        let _best_effort = stream.set_nodelay(true);
+        let service = TowerToHyperService::new(app.clone());
+        let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
+        drop(tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "connection ended");
+            }
+            drop(place);
+        }));
+    };
     loop {
         let place = tokio::select! {
             biased;
@@ -83,21 +102,29 @@ pub async fn serve(
                 continue;
             }
         };
-        // Small answers must not wait for the acknowledgement of the one before.
-        let _best_effort = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(app.clone());
-        let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
-        drop(tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "connection ended");
-            }
-            drop(place);
-        }));
+        start(stream, Some(place.ok()));
+    }
+    // Whoever connected before the listener closes is served too.
+    while let Ok(Ok((stream, _peer))) =
+        tokio::time::timeout(Duration::ZERO, listener.accept()).await
+    {
+        start(stream, None);
     }
     drop(listener);
     match tokio::time::timeout(limits.stop_timeout, graceful.shutdown()).await {
         Ok(()) => Stopped::Clean,
         Err(_) => Stopped::CutOff,
+    }
+}
+
+/// Lets this process open as many files as the system allows: each connection is one, and the usual
+/// limit of 1024 is soon reached.
+pub fn raise_open_files() {
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let wanted = hard.min(OPEN_FILES_MAX).max(soft);
+        if let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, wanted, hard) {
+            tracing::warn!(%error, soft, "the limit of open files could not be raised");
+        }
     }
 }
 

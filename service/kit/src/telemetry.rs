@@ -1,6 +1,6 @@
 //! Logs to stderr, metrics in Prometheus' text format.
 
-use std::str::FromStr;
+use std::{io::IsTerminal as _, str::FromStr};
 
 /// What renders the metrics.
 pub use metrics_exporter_prometheus::PrometheusHandle;
@@ -59,7 +59,10 @@ pub fn logs(filter: &str, format: LogFormat) -> Result<(), TelemetryError> {
         filter: filter.to_owned(),
         reason: error.to_string(),
     })?;
-    let builder = tracing_subscriber::fmt().with_env_filter(parsed).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(parsed)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     let set = match format {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),

@@ -16,7 +16,7 @@ use leasehold_kit::{
 use crate::store::{Store, StoreConfig};
 
 /// Sells limited stock from many stateless replicas, never more than there is.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(name = "purchase", version, arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
@@ -31,7 +31,7 @@ struct Cli {
     log_format: telemetry::LogFormat,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 enum Command {
     /// Serve the API until SIGTERM, then drain
     Serve(Box<config::ServeArgs>),
@@ -83,7 +83,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
 }
 
 async fn migrate(config: &StoreConfig) -> anyhow::Result<()> {
-    Store::new(config)?.migrate().await?;
+    Store::migrate(&config.url).await?;
     tracing::info!("the database is up to date");
     Ok(())
 }

@@ -15,8 +15,8 @@ use clap::Parser;
     after_help = "`stack purchase …` runs the purchase service of this build."
 )]
 struct Cli {
-    /// Replicas of the purchase service, each a process of its own
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=50))]
+    /// Replicas of the purchase service, each a process of its own; one of them is killed
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(2..=50))]
     replicas: u16,
 
     /// Lease nodes: independent Redis or Valkey servers
@@ -24,11 +24,11 @@ struct Cli {
     nodes: u16,
 
     /// Tickets in each of the two sales
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(20..=1_000_000))]
     tickets: u32,
 
     /// Buyers in each of the two sales
-    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=50_000))]
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(20..=50_000))]
     buyers: u32,
 
     /// Leave everything running afterwards, and print the addresses to try

@@ -39,3 +39,34 @@ async fn killed_before_the_write_nothing_is_sold_and_another_sells() {
 async fn killed_between_commit_and_answer_the_buyer_gets_the_same_purchase() {
     killed_at("after_write").await;
 }
+
+#[tokio::test]
+async fn the_order_of_a_buyer_who_hung_up_is_not_granted_later() {
+    let world = World::start(1).await;
+    let sale = world.sale(3).await;
+    // Nobody can get the lease: a foreign holder has it on every node.
+    let name = format!("sale/{sale}");
+    for node in &world.stack.nodes {
+        let mut redis = node.connection().await.unwrap();
+        redis::cmd("SET").arg(&name).arg("foreign").exec_async(&mut redis).await.unwrap();
+    }
+    let hung_up =
+        tokio::time::timeout(std::time::Duration::from_millis(700), world.buy(0, sale, "gone"));
+    assert!(hung_up.await.is_err());
+    for node in &world.stack.nodes {
+        let mut redis = node.connection().await.unwrap();
+        redis::cmd("DEL").arg(&name).exec_async(&mut redis).await.unwrap();
+    }
+    // Orders are worked on in turn: once this one is granted, an earlier one would be too.
+    assert_eq!(world.buy(0, sale, "ada").await.unwrap().status, StatusCode::CREATED);
+    let books = world.books(sale).await;
+    assert_eq!(books.purchases.iter().map(|p| p.buyer.as_str()).collect::<Vec<_>>(), ["ada"]);
+}
+
+#[tokio::test]
+async fn migrations_at_the_same_time_wait_for_each_other() {
+    let world = World::start(0).await;
+    let (one, two, three) =
+        tokio::join!(world.config.migrate(), world.config.migrate(), world.config.migrate());
+    one.and(two).and(three).unwrap();
+}

@@ -10,7 +10,7 @@ use leasehold_kit::auth::{KeyDigest, Keys};
 use crate::{grant::GrantConfig, store::StoreConfig};
 
 /// Where the database is.
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(super) struct DatabaseArgs {
     /// Address of Postgres 14 or later: postgres://user:password@host:port/database
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
@@ -20,8 +20,9 @@ pub(super) struct DatabaseArgs {
     #[arg(long, env = "DATABASE_URL_FILE")]
     database_url_file: Option<String>,
 
-    /// Connections to Postgres kept at most: more make a hot row slower
-    #[arg(long, env = "LEASEHOLD_DATABASE_CONNECTIONS", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=200))]
+    /// Connections to Postgres kept at most, a third of them for reading alone: more make a hot row
+    /// slower
+    #[arg(long, env = "LEASEHOLD_DATABASE_CONNECTIONS", default_value_t = 9, value_parser = clap::value_parser!(u32).range(2..=200))]
     database_connections: u32,
 
     /// How long a statement may run, in milliseconds
@@ -30,7 +31,7 @@ pub(super) struct DatabaseArgs {
 }
 
 /// How a replica runs.
-#[derive(Debug, Args)]
+#[derive(Args)]
 pub(super) struct ServeArgs {
     #[command(flatten)]
     database: DatabaseArgs,
@@ -98,10 +99,12 @@ pub(super) struct ServeArgs {
 }
 
 /// Settings that were checked against each other.
-#[derive(Debug)]
 pub(super) struct ServeConfig {
     pub(super) listen: SocketAddr,
+    /// For selling.
     pub(super) store: StoreConfig,
+    /// For reading, so that readers cannot keep sellers waiting for a connection.
+    pub(super) reads: StoreConfig,
     pub(super) redis_urls: Vec<String>,
     pub(super) lease: LeaseConfig,
     pub(super) grant: GrantConfig,
@@ -152,9 +155,14 @@ impl ServeArgs {
             (1..=64).contains(&replica.len()) && !replica.chars().any(char::is_control),
             "a replica's name has 1 to 64 bytes without control characters"
         );
+        let mut store = self.database.store()?;
+        let mut reads = store.clone();
+        reads.connections_max = (store.connections_max / 3).max(1);
+        store.connections_max -= reads.connections_max;
         Ok(ServeConfig {
             listen: self.listen,
-            store: self.database.store()?,
+            store,
+            reads,
             redis_urls,
             lease: LeaseConfig {
                 ttl: Duration::from_millis(self.lease_ttl_ms),

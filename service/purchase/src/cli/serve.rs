@@ -12,7 +12,7 @@ use std::{
 use anyhow::Context as _;
 use leasehold::Leases;
 use leasehold_kit::{
-    serve::{Limits, Stopped, serve as serve_http, terminated},
+    serve::{Limits, Stopped, raise_open_files, serve as serve_http, terminated},
     telemetry,
 };
 use tokio::net::TcpListener;
@@ -29,7 +29,8 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     let metrics = telemetry::metrics()?;
-    let store = Store::new(&config.store)?;
+    raise_open_files();
+    let (store, reads) = (Store::new(&config.store)?, Store::new(&config.reads)?);
     let leases = Leases::connect(&config.redis_urls, config.lease)
         .context("the lease nodes cannot be used")?;
     if leases.nodes().is_multiple_of(2) {
@@ -44,6 +45,7 @@ pub(super) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     let draining = Arc::new(AtomicBool::new(false));
     let app = App {
         store: store.clone(),
+        reads: reads.clone(),
         granting: granting.clone(),
         leases: leases.clone(),
         keys: config.keys,
@@ -75,7 +77,7 @@ pub(super) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     if tokio::time::timeout(CLOSE_TIMEOUT, granting.close()).await.is_err() {
         tracing::warn!("a turn did not end in time; its lease ends by itself");
     }
-    store.close().await;
+    tokio::join!(store.close(), reads.close());
     tracing::info!("stopped");
     Ok(())
 }

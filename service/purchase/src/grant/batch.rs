@@ -40,7 +40,7 @@ impl Combiner {
         let after = decision.stock;
         self.answer(decision);
         if after.left() == 0 {
-            self.sold_out_until = Some(Instant::now() + self.config.sold_out_belief);
+            self.believe_sold_out();
         }
         Ok(after)
     }

@@ -91,11 +91,11 @@ impl Combiner {
     pub(super) async fn run(mut self) {
         while self.wait_for_work().await {
             match self.turn().await {
-                TurnEnd::Over => (self.failures, self.away_since) = (0, None),
+                TurnEnd::Over => self.note_success(),
                 TurnEnd::Again(error) => self.after_failed_turn(&error).await,
                 TurnEnd::Hopeless(error) => {
                     tracing::error!(sale.id = %self.desk.sale.id, %error, "orders cannot be worked on");
-                    self.fail_all(&error);
+                    self.fail_pending(&error);
                 }
             }
             self.known.clear();
@@ -110,7 +110,7 @@ impl Combiner {
             let away = self.away_since.get_or_insert_with(Instant::now).elapsed();
             if away >= self.config.outage_patience {
                 tracing::warn!(sale.id = %self.desk.sale.id, %error, "a server is away");
-                return self.fail_all(error);
+                return self.fail_pending(error);
             }
         }
         let pause = FAILURE_PAUSE * 2_u32.pow(self.failures.min(FAILURE_DOUBLINGS_MAX));
@@ -155,16 +155,14 @@ impl Combiner {
         }
     }
 
-    fn fail_all(&mut self, error: &GrantError) {
+    pub(super) fn note_success(&mut self) {
         (self.failures, self.away_since) = (0, None);
-        loop {
-            for ticket in self.pending.drain(..) {
-                ticket.fail(error);
-            }
-            self.gather();
-            if self.pending.is_empty() {
-                return;
-            }
+    }
+
+    /// Tells the orders at hand; those in the queue get a turn of their own.
+    fn fail_pending(&mut self, error: &GrantError) {
+        for ticket in self.pending.drain(..) {
+            ticket.fail(error);
         }
     }
 }

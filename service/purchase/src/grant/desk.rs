@@ -1,14 +1,14 @@
 //! Where the orders of one sale queue up in this replica.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU8, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicU8, Ordering},
 };
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 
 use super::GrantError;
 use crate::domain::{Order, Outcome, Sale};
@@ -32,16 +32,17 @@ pub(super) struct Ticket {
 }
 
 impl Ticket {
-    /// Whether its buyer still waits.
+    /// Whether its buyer still waits. One who hung up was told nothing, so the order may be dropped;
+    /// whether it was granted earlier, its key tells.
     pub(super) fn is_wanted(&self) -> bool {
-        self.stage.load(Ordering::Acquire) != ABANDONED
+        !self.answer.is_closed() && self.stage.load(Ordering::Acquire) != ABANDONED
     }
 
     /// Takes the order for granting; `false` when its buyer has stopped waiting, and was told that
     /// nothing happened.
     pub(super) fn take(&self) -> bool {
-        self.stage.compare_exchange(QUEUED, TAKEN, Ordering::AcqRel, Ordering::Acquire)
-            != Err(ABANDONED)
+        let taken = self.stage.compare_exchange(QUEUED, TAKEN, Ordering::AcqRel, Ordering::Acquire);
+        taken != Err(ABANDONED) && !self.answer.is_closed()
     }
 
     /// Gives the order back after nothing was written with it.
@@ -82,11 +83,11 @@ impl Desk {
         self.queue.is_closed()
     }
 
-    /// Queues an order and waits for what it comes to, at most for `patience`.
+    /// Queues an order and waits for what it comes to, at most until `deadline`.
     ///
     /// Whoever is told [`GrantError::Busy`] can be sure that nothing happened: the order was taken
     /// out of the queue by the same exchange that the combiner needs to take it in.
-    pub(super) async fn submit(&self, order: Order, patience: Duration) -> Result<Answer, Closed> {
+    pub(super) async fn submit(&self, order: Order, deadline: Instant) -> Result<Answer, Closed> {
         let stage = Arc::new(AtomicU8::new(QUEUED));
         let (answer, told) = oneshot::channel();
         let ticket = Ticket { order, stage: Arc::clone(&stage), answer, maybe_written: false };
@@ -97,7 +98,7 @@ impl Desk {
                 return Err(Closed(Box::new(ticket.order)));
             }
         }
-        Ok(match tokio::time::timeout(patience, told).await {
+        Ok(match tokio::time::timeout_at(deadline, told).await {
             Ok(Ok(answer)) => answer,
             // The combiner ended without a word, or did not end in time.
             Ok(Err(_)) | Err(_) => {
@@ -112,3 +113,127 @@ impl Desk {
 /// The combiner has retired; the order comes back.
 #[derive(Debug)]
 pub(super) struct Closed(pub(super) Box<Order>);
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::{Buyer, Currency, IdempotencyKey, Money, PurchaseId, Quantity, SaleId};
+
+    const PATIENCE: Duration = Duration::from_secs(1);
+
+    fn desk(queue_max: usize) -> (Arc<Desk>, mpsc::Receiver<Ticket>) {
+        let sale = Sale {
+            id: SaleId::from_uuid(Uuid::from_u128(1)),
+            name: "concert".to_owned(),
+            unit_price: Money::price(1, Currency::new("EUR").unwrap()).unwrap(),
+        };
+        Desk::new(sale, queue_max)
+    }
+
+    fn order() -> Order {
+        Order::new(
+            IdempotencyKey::new("k").unwrap(),
+            PurchaseId::from_uuid(Uuid::from_u128(2)),
+            Buyer::new("ada").unwrap(),
+            Quantity::new(1).unwrap(),
+        )
+    }
+
+    /// Submits an order, lets the combiner's end do something with its ticket half-way through the
+    /// buyer's patience, and returns what the buyer is told, and the ticket if it was kept.
+    async fn told(then: impl FnOnce(Ticket) -> Option<Ticket>) -> (Answer, Option<Ticket>) {
+        let (desk, mut queue) = desk(1);
+        let submitting = desk.submit(order(), Instant::now() + PATIENCE);
+        let granting = async {
+            let ticket = queue.recv().await.unwrap();
+            tokio::time::sleep(PATIENCE / 2).await;
+            let kept = then(ticket);
+            tokio::time::sleep(PATIENCE).await;
+            kept
+        };
+        let (answer, kept) = tokio::join!(submitting, granting);
+        (answer.unwrap(), kept)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_told_that_nothing_happened_can_not_be_granted_any_more() {
+        let (answer, ticket) = told(Some).await;
+        assert_eq!(answer, Err(GrantError::Busy));
+        let ticket = ticket.unwrap();
+        assert!(!ticket.is_wanted());
+        assert!(!ticket.take());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_order_that_was_taken_ends_as_unknown_and_one_that_was_put_back_does_not() {
+        let (answer, _ticket) = told(|ticket| {
+            assert!(ticket.take() && ticket.take());
+            Some(ticket)
+        })
+        .await;
+        assert_eq!(answer, Err(GrantError::Unknown));
+        let (answer, _ticket) = told(|ticket| {
+            assert!(ticket.take());
+            ticket.put_back();
+            Some(ticket)
+        })
+        .await;
+        assert_eq!(answer, Err(GrantError::Busy));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_may_have_been_written_is_never_said_not_to_have_happened() {
+        let (answer, _ticket) = told(|mut ticket| {
+            assert!(ticket.take());
+            ticket.maybe_written = true;
+            ticket.put_back();
+            Some(ticket)
+        })
+        .await;
+        assert_eq!(answer, Err(GrantError::Unknown));
+        let (answer, _ticket) = told(|mut ticket| {
+            ticket.maybe_written = true;
+            ticket.fail(&GrantError::Busy);
+            None
+        })
+        .await;
+        assert_eq!(answer, Err(GrantError::Unknown));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_combiner_that_ends_without_a_word_leaves_nothing_open() {
+        let (answer, _none) = told(|ticket| {
+            drop(ticket);
+            None
+        })
+        .await;
+        assert_eq!(answer, Err(GrantError::Busy));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_order_of_a_buyer_who_hung_up_is_not_wanted() {
+        let (desk, mut queue) = desk(1);
+        let deadline = Instant::now() + PATIENCE;
+        assert!(tokio::time::timeout(PATIENCE / 2, desk.submit(order(), deadline)).await.is_err());
+        let ticket = queue.recv().await.unwrap();
+        assert!(!ticket.is_wanted() && !ticket.take());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_queue_is_busy_and_a_closed_one_gives_the_order_back() {
+        let (desk, mut queue) = desk(1);
+        let deadline = Instant::now() + PATIENCE;
+        let (first, second) =
+            tokio::join!(desk.submit(order(), deadline), desk.submit(order(), deadline));
+        assert_eq!(
+            (first.unwrap(), second.unwrap()),
+            (Err(GrantError::Busy), Err(GrantError::Busy))
+        );
+        queue.close();
+        assert_eq!(desk.submit(order(), deadline).await.unwrap_err().0.buyer, order().buyer);
+    }
+}

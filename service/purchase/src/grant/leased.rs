@@ -8,7 +8,7 @@ use std::{
 };
 
 use leasehold::Leases;
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -153,14 +153,16 @@ impl Leased {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future does not withdraw the order: it may be granted, and asking again with
-    /// the same key tells.
+    /// Dropping the future withdraws the order if it still waits. If it was being written, it may be
+    /// granted, and asking again with the same key tells.
     pub async fn buy(&self, sale: SaleId, mut order: Order) -> Result<Outcome, GrantError> {
         // A desk can retire between finding it and queueing at it: once is chance, often is a bug.
         const DESKS_MAX: usize = 5;
+        let deadline = Instant::now() + self.shared.config.patience;
         for _ in 0..DESKS_MAX {
-            let desk = self.desk(sale).await?;
-            match desk.submit(order, self.shared.config.patience).await {
+            let desk = tokio::time::timeout_at(deadline, self.desk(sale)).await;
+            let desk = desk.map_err(|_| GrantError::Busy)??;
+            match desk.submit(order, deadline).await {
                 Ok(answer) => return answer,
                 Err(Closed(back)) => order = *back,
             }
@@ -168,7 +170,7 @@ impl Leased {
         Err(GrantError::Busy)
     }
 
-    /// Ends granting: no turn begins any more, and those under way give their lease back. Call it
+    /// Ends granting: orders that wait are still worked on, then every lease is given back. Call it
     /// when no order can arrive any more.
     pub async fn close(&self) {
         self.shared.stop.cancel();

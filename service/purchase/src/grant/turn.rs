@@ -44,10 +44,14 @@ impl Combiner {
     async fn lease_or_sold_out(&mut self) -> Result<Option<Lease>, TurnEnd> {
         let (store, desk) = (self.store.clone(), self.desk.clone());
         if let Some(until) = self.sold_out_until {
-            if Instant::now() < until || is_sold_out(&store, &desk).await {
+            if Instant::now() < until {
                 return Ok(None);
             }
             self.sold_out_until = None;
+            if is_sold_out(&store, &desk).await {
+                self.believe_sold_out();
+                return Ok(None);
+            }
         }
         let look_every = self.config.look_every;
         let sold_out = async {
@@ -60,8 +64,15 @@ impl Combiner {
         };
         tokio::select! {
             lease = self.lease() => lease.map(Some),
-            () = sold_out => Ok(None),
+            () = sold_out => {
+                self.believe_sold_out();
+                Ok(None)
+            }
         }
+    }
+
+    pub(super) fn believe_sold_out(&mut self) {
+        self.sold_out_until = Some(Instant::now() + self.config.sold_out_belief);
     }
 
     /// Waits for the lease as long as a buyer waits for its order, and nodes answer.
@@ -92,9 +103,10 @@ impl Combiner {
 
     /// Answers every order of a sale in which nothing is left, from the stored replies alone:
     /// without the lease and without the sale's row.
+    ///
+    /// Right since units never come back. Once they do, a refusal has to be decided from stock that
+    /// was read after the claim.
     async fn refuse_all(&mut self) -> TurnEnd {
-        let until = Instant::now() + self.config.sold_out_belief;
-        let _kept = self.sold_out_until.get_or_insert(until);
         let keys: Vec<_> = self.pending.iter().map(|ticket| &ticket.order.key).collect();
         match self.store.known(self.desk.sale.id, &keys).await {
             Ok(known) => self.known = known,
@@ -125,7 +137,8 @@ impl Combiner {
             }
             match self.grant_once(lease, stock).await {
                 Ok(after) => {
-                    (stock, attempts, self.failures) = (Some(after), 0, 0);
+                    (stock, attempts) = (Some(after), 0);
+                    self.note_success();
                 }
                 Err(error) => {
                     self.put_back();

@@ -21,7 +21,7 @@ pub(super) async fn ready(State(app): State<App>) -> Result<&'static str, Proble
             "this replica is about to stop",
         ));
     }
-    let (store, failing) = tokio::join!(app.store.ping(), app.leases.failing_nodes());
+    let (store, failing) = tokio::join!(app.reads.ping(), app.leases.failing_nodes());
     store.map_err(|error| error::unavailable(&error.to_string()))?;
     if failing.len() > app.leases.nodes() - app.leases.quorum() {
         let reasons: Vec<String> = failing.iter().map(ToString::to_string).collect();

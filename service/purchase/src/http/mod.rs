@@ -23,7 +23,7 @@ use axum::{
 };
 use leasehold::Leases;
 use leasehold_kit::{auth::Keys, problem::Problem, telemetry::PrometheusHandle};
-use tower::{BoxError, ServiceBuilder};
+use tower::{BoxError, ServiceBuilder, limit::GlobalConcurrencyLimitLayer};
 use tower_http::{
     catch_panic::CatchPanicLayer,
     request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
@@ -35,8 +35,9 @@ use crate::{grant::Leased, store::Store};
 /// Largest request body, in bytes.
 pub const BODY_BYTES_MAX: usize = 16 * 1024;
 
-/// Requests worked on at once; further ones are turned away at the door.
-pub const REQUESTS_MAX: usize = 20_000;
+/// Requests worked on at once; further ones are turned away at the door. Fewer than connections, or
+/// nobody could be told.
+pub const REQUESTS_MAX: usize = 10_000;
 
 /// How much of what a client sent goes into the log.
 const TEXT_BYTES_SHOWN: usize = 120;
@@ -44,8 +45,10 @@ const TEXT_BYTES_SHOWN: usize = 120;
 /// What the handlers work with.
 #[derive(Clone, Debug)]
 pub struct App {
-    /// Sales and purchases.
+    /// For making sales.
     pub store: Store,
+    /// For reading: connections of its own, so that readers cannot keep sellers waiting.
+    pub reads: Store,
     /// How orders are granted.
     pub granting: Leased,
     /// For the readiness check.
@@ -75,7 +78,8 @@ pub fn router(app: App) -> Router {
             ServiceBuilder::new()
                 .layer(HandleErrorLayer::new(turned_away))
                 .load_shed()
-                .concurrency_limit(REQUESTS_MAX),
+                // Global: a layer is applied to each route, and the routes share this limit.
+                .layer(GlobalConcurrencyLimitLayer::new(REQUESTS_MAX)),
         );
     let health = Router::new()
         .route("/livez", get(health::live))

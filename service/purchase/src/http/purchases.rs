@@ -87,7 +87,7 @@ pub(super) async fn read(
     State(app): State<App>,
     Id(id): Id<PurchaseId>,
 ) -> Result<Json<PurchaseView>, Problem> {
-    let row = app.store.purchase(id).await.map_err(|error| error::reading(&error))?;
+    let row = app.reads.purchase(id).await.map_err(|error| error::reading(&error))?;
     let row = row.ok_or_else(|| error::no_such("purchase"))?;
     Ok(Json(PurchaseView {
         purchase_id: row.id.to_string(),

@@ -76,7 +76,7 @@ pub(super) async fn read(
     State(app): State<App>,
     Id(id): Id<SaleId>,
 ) -> Result<Json<SaleView>, Problem> {
-    let row = app.store.sale(id).await.map_err(|error| error::reading(&error))?;
+    let row = app.reads.sale(id).await.map_err(|error| error::reading(&error))?;
     let row = row.ok_or_else(|| error::no_such("sale"))?;
     Ok(Json(SaleView {
         sale_id: row.id.to_string(),

@@ -1,9 +1,7 @@
 //! What can go wrong at the database, sorted by what the caller may do.
 
 use leasehold::fence::Stale;
-
-/// `SQLSTATE` of a write whose decision was made from older state: see `migrations/`.
-const MOVED: &str = "LH002";
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
 /// Why a statement did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -37,9 +35,44 @@ pub enum StoreError {
     /// A migration failed.
     #[error("migration failed: {0}")]
     Migrate(#[source] sqlx::migrate::MigrateError),
+    /// The database keeps text in another encoding, in which not every name can be stored.
+    #[error("the database's encoding is {0}, it must be UTF8")]
+    Encoding(String),
     /// A row that the schema does not allow.
     #[error("the database holds {0}")]
     Corrupt(String),
+}
+
+/// What a refusal by the server means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meaning {
+    Moved,
+    KeyTaken,
+    OverCapacity,
+    RolledBack,
+    Unknown,
+    Refused,
+}
+
+/// Sorts a refusal by its `SQLSTATE` and constraint. `ended` says that the server ended the session
+/// with it: how far the statement came, the commit included, is then not said.
+fn meaning(code: &str, constraint: Option<&str>, ended: bool) -> Meaning {
+    if ended {
+        return Meaning::Unknown;
+    }
+    match (code, constraint) {
+        ("LH002", _) => Meaning::Moved,
+        ("23505", Some("one_reply_per_key")) => Meaning::KeyTaken,
+        ("23514", Some("never_oversold")) => Meaning::OverCapacity,
+        // Serialisation, deadlock, limits of locks and statements, read-only, starting up.
+        ("40001" | "40P01" | "55P03" | "57014" | "25006" | "57P03", _) => Meaning::RolledBack,
+        // 40003: "statement completion unknown", by its name.
+        ("40003", _) => Meaning::Unknown,
+        // No space, too many connections, out of memory.
+        (code, _) if code.starts_with("53") => Meaning::RolledBack,
+        (code, _) if code.starts_with("08") => Meaning::Unknown,
+        _ => Meaning::Refused,
+    }
 }
 
 impl StoreError {
@@ -48,25 +81,48 @@ impl StoreError {
         if let Some(stale) = Stale::from_error(&error) {
             return Self::Stale(stale);
         }
-        let Some(refusal) = error.as_database_error() else {
+        let refusal =
+            error.as_database_error().and_then(|e| e.try_downcast_ref::<PgDatabaseError>());
+        let Some(refusal) = refusal else {
             // Broken on the way, or an answer that makes no sense: it may have been committed.
             return Self::Unknown(error);
         };
-        let code = refusal.code().unwrap_or_default();
-        match (&*code, refusal.constraint()) {
-            (MOVED, _) => Self::Moved,
-            ("23505", Some("one_reply_per_key")) => Self::KeyTaken,
-            ("23514", Some("never_oversold")) => Self::OverCapacity,
-            // Rolled back by the server's own word: serialisation, deadlock, lock and statement
-            // limits, too many connections, starting up, read-only, no space.
-            ("40001" | "40P01" | "55P03" | "57014" | "57P03" | "25006", _) => {
-                Self::Unavailable(error)
-            }
-            (code, _) if code.starts_with("53") => Self::Unavailable(error),
-            // The server is ending the session; how far the statement came is not said.
-            ("57P01" | "57P02" | "57P05", _) => Self::Unknown(error),
-            (code, _) if code.starts_with("08") => Self::Unknown(error),
-            _ => Self::Refused(error),
+        let ended = matches!(refusal.severity(), PgSeverity::Fatal | PgSeverity::Panic);
+        match meaning(refusal.code(), refusal.constraint(), ended) {
+            Meaning::Moved => Self::Moved,
+            Meaning::KeyTaken => Self::KeyTaken,
+            Meaning::OverCapacity => Self::OverCapacity,
+            Meaning::RolledBack => Self::Unavailable(error),
+            Meaning::Unknown => Self::Unknown(error),
+            Meaning::Refused => Self::Refused(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Meaning::*, meaning};
+
+    #[test]
+    fn refusals_are_sorted_and_an_ended_session_says_nothing() {
+        let table = [
+            ("LH002", None, Moved),
+            ("23505", Some("one_reply_per_key"), KeyTaken),
+            ("23505", Some("purchases_pkey"), Refused),
+            ("23514", Some("never_oversold"), OverCapacity),
+            ("23514", Some("sales_capacity_check"), Refused),
+            ("40001", None, RolledBack),
+            ("40P01", None, RolledBack),
+            ("55P03", None, RolledBack),
+            ("57014", None, RolledBack),
+            ("53100", None, RolledBack),
+            ("40003", None, Unknown),
+            ("08006", None, Unknown),
+            ("42P01", None, Refused),
+        ];
+        for (code, constraint, expected) in table {
+            assert_eq!(meaning(code, constraint, false), expected, "{code}");
+            assert_eq!(meaning(code, constraint, true), Unknown, "{code}, session ended");
         }
     }
 }

@@ -14,7 +14,7 @@ mod unfenced;
 use std::{str::FromStr as _, time::Duration};
 
 use sqlx::{
-    PgPool, Postgres,
+    Connection as _, PgConnection, PgPool, Postgres,
     pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
@@ -25,12 +25,13 @@ pub use grants::Batch;
 pub use reads::{PurchaseRow, SaleRow};
 pub use sales::Made;
 
-/// Settings of the connections to Postgres.
-#[derive(Clone, Debug)]
+/// Settings of the connections to Postgres. Not `Debug`: the address holds a password.
+#[derive(Clone)]
+#[expect(missing_debug_implementations, reason = "the address holds a password")]
 pub struct StoreConfig {
     /// `postgres://user:password@host:port/database`.
     pub url: String,
-    /// Connections kept at most. More make a hot row slower, not faster. Default: 8.
+    /// Connections kept at most. More make a hot row slower, not faster.
     pub connections_max: u32,
     /// How long to wait for a connection, and how long a statement may then run on the server before
     /// it is rolled back. Default: 2 s each.
@@ -40,6 +41,10 @@ pub struct StoreConfig {
 /// How much longer than the server's own limit the client waits for its word: past it, the
 /// connection is dead or the server stopped.
 const PATIENCE: Duration = Duration::from_millis(1000);
+
+/// A connection that was idle for longer is asked whether it still lives before it is used: after a
+/// restart of Postgres, each would otherwise fail one statement.
+const IDLE_UNASKED: Duration = Duration::from_secs(1);
 
 /// Connections made ahead, so that the first buyers of a sale do not wait for them.
 const CONNECTIONS_MIN: u32 = 2;
@@ -75,8 +80,15 @@ impl Store {
             .max_connections(config.connections_max)
             .min_connections(CONNECTIONS_MIN.min(config.connections_max))
             .acquire_timeout(limit)
-            // A round trip for each check-out; a broken connection shows in its statement instead.
             .test_before_acquire(false)
+            .before_acquire(|connection, meta| {
+                Box::pin(async move {
+                    if meta.idle_for > IDLE_UNASKED {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .connect_lazy_with(options);
         Ok(Self { pool, limit: limit + PATIENCE })
     }
@@ -86,12 +98,24 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When the database cannot be reached, or a migration fails or was changed after it ran.
-    pub async fn migrate(&self) -> Result<(), StoreError> {
-        let mut connection = self.connection().await?;
+    /// When the database cannot be reached, does not keep text as UTF-8, or a migration fails or
+    /// was changed after it ran.
+    pub async fn migrate(url: &str) -> Result<(), StoreError> {
+        // A connection of its own, without the limits of serving: a migration takes its time.
+        let options = PgConnectOptions::from_str(url).map_err(StoreError::Url)?;
+        let options = options.application_name("leasehold-migrate");
+        let connecting = PgConnection::connect_with(&options).await;
+        let mut connection = connecting.map_err(StoreError::Unavailable)?;
+        let encoding: String = sqlx::query_scalar("show server_encoding")
+            .fetch_one(&mut connection)
+            .await
+            .map_err(StoreError::of)?;
+        if encoding != "UTF8" {
+            return Err(StoreError::Encoding(encoding));
+        }
         leasehold::fence::install(&mut connection).await.map_err(StoreError::of)?;
-        drop(connection);
-        sqlx::migrate!().run(&self.pool).await.map_err(StoreError::Migrate)
+        sqlx::migrate!().run(&mut connection).await.map_err(StoreError::Migrate)?;
+        connection.close().await.map_err(StoreError::of)
     }
 
     /// Whether Postgres answers and has our tables.

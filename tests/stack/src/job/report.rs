@@ -53,6 +53,11 @@ impl Result {
         self.count(|told| told == Told::Unknown)
     }
 
+    /// Whether the holder of the lease was killed.
+    pub(super) fn has_a_death(&self) -> bool {
+        self.killed.is_some()
+    }
+
     /// Whether as much was sold as could be, everybody got an answer, and no invariant is broken.
     pub(super) fn is_right(&self, cli: &Cli) -> bool {
         let wanted = cli.tickets.min(cli.buyers) as usize;
