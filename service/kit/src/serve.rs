@@ -15,6 +15,12 @@ use tokio::{
     sync::Semaphore,
 };
 
+/// Files kept for other things than connections of clients.
+const OPEN_FILES_KEPT: u64 = 128;
+
+/// What most systems allow if they do not say.
+const OPEN_FILES_USUAL: u64 = 1024;
+
 /// Files that a process may open at most: more are of no use to it.
 const OPEN_FILES_MAX: u64 = 65_536;
 
@@ -117,14 +123,27 @@ pub async fn serve(
     }
 }
 
-/// Lets this process open as many files as the system allows: each connection is one, and the usual
-/// limit of 1024 is soon reached.
-pub fn raise_open_files() {
-    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
-        let wanted = hard.min(OPEN_FILES_MAX).max(soft);
-        if let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, wanted, hard) {
-            tracing::warn!(%error, soft, "the limit of open files could not be raised");
-        }
+/// Lets this process open as many files as the system allows, and says how many that is: each
+/// connection is one, and the usual limit of 1024 is soon reached.
+#[must_use]
+pub fn raise_open_files() -> u64 {
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return OPEN_FILES_USUAL };
+    let wanted = hard.min(OPEN_FILES_MAX).max(soft);
+    match setrlimit(Resource::RLIMIT_NOFILE, wanted, hard) {
+        Ok(()) => wanted,
+        Err(_) => soft,
+    }
+}
+
+impl Limits {
+    /// The defaults, but no more connections than open files allow, with some to spare for the
+    /// servers behind.
+    #[must_use]
+    pub fn within(open_files: u64) -> Self {
+        let spare =
+            usize::try_from(open_files.saturating_sub(OPEN_FILES_KEPT)).unwrap_or(usize::MAX);
+        let defaults = Self::default();
+        Self { connections_max: defaults.connections_max.min(spare.max(16)), ..defaults }
     }
 }
 

@@ -95,10 +95,9 @@ fn hash_key() -> anyhow::Result<()> {
     let _bytes =
         std::io::stdin().take(limit).read_to_string(&mut key).context("cannot read the key")?;
     let key = key.trim_end_matches(['\r', '\n']);
-    anyhow::ensure!(
-        (16..=KEY_BYTES_MAX).contains(&key.len()),
-        "an API key has 16 to {KEY_BYTES_MAX} bytes"
-    );
+    let usable =
+        (16..=KEY_BYTES_MAX).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
+    anyhow::ensure!(usable, "an API key has 16 to {KEY_BYTES_MAX} visible ASCII characters");
     println!("{}", KeyDigest::of(key));
     Ok(())
 }

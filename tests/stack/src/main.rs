@@ -12,7 +12,9 @@ use clap::Parser;
 #[command(
     name = "stack",
     version,
-    after_help = "`stack purchase …` runs the purchase service of this build."
+    after_help = "`stack purchase …` runs the purchase service of this build.\n\n\
+    LEASEHOLD_SERVERS=system uses only servers that are installed, =fetch only fetched ones;\n\
+    LEASEHOLD_REDIS_URLS and LEASEHOLD_DATABASE_URL name servers that run already."
 )]
 struct Cli {
     /// Replicas of the purchase service, each a process of its own; one of them is killed

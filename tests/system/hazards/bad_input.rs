@@ -86,6 +86,7 @@ fn bodies(purchases: &str, keys: &Keys) -> Vec<Case> {
         "",
         "{",
         "[]",
+        r#"["ada",1]"#,
         r#"{"quantity":1}"#,
         r#"{"buyer":"ada","extra":1}"#,
         r#"{"buyer":""}"#,

@@ -1,7 +1,11 @@
 //! No quorum of lease nodes answers, or Postgres does not.
 
+use std::time::Duration;
+
 use hyper::StatusCode;
 use leasehold_stack::{Arrivals, Buyers, Told};
+
+use sqlx::{Connection as _, PgConnection};
 
 use crate::world::World;
 
@@ -75,4 +79,39 @@ async fn postgres_killed_and_restarted_loses_no_acknowledged_purchase() {
     assert!(replayed.replayed);
     assert_eq!(replayed.body, first.body);
     assert_eq!(world.books(sale).await.sold, 5);
+}
+
+#[tokio::test]
+async fn replicas_that_hold_the_last_nodes_against_each_other_still_tell_the_outage() {
+    let quick = [("LEASEHOLD_OUTAGE_PATIENCE_MS", "500")];
+    let world = World::start_with(2, &quick).await;
+    let sale = world.sale(5).await;
+    world.stack.nodes[0].pause().unwrap();
+    world.stack.nodes[1].pause().unwrap();
+    let orders = (0..6).map(|order| {
+        let (world, buyer) = (&world, format!("buyer-{order}"));
+        async move { world.buy(order % 2, sale, &buyer).await.unwrap() }
+    });
+    for answer in futures_util::future::join_all(orders).await {
+        assert_eq!(answer.code(), "unavailable", "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn connections_that_postgres_closed_cost_no_request() {
+    let world = World::start(1).await;
+    let (url, sale) = (world.replicas[0].url().to_owned(), world.sale(5).await);
+    assert_eq!(world.buy(0, sale, "ada").await.unwrap().status, StatusCode::CREATED);
+    let mut admin = PgConnection::connect(&world.stack.database_url()).await.unwrap();
+    let close = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'leasehold-purchase'";
+    let _closed = sqlx::query(close).execute(&mut admin).await.unwrap();
+    // Longer than a connection is used unasked.
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    for _ in 0..10 {
+        let read = world.shop.get(&format!("{url}/v1/sales/{sale}")).await.unwrap();
+        assert_eq!(read.status, StatusCode::OK, "{read:?}");
+    }
+    assert_eq!(world.shop.get(&format!("{url}/readyz")).await.unwrap().status, StatusCode::OK);
+    assert_eq!(world.sale(1).await.get_version_num(), 7);
+    assert_eq!(world.buy(0, sale, "bob").await.unwrap().status, StatusCode::CREATED);
 }

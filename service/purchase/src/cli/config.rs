@@ -114,8 +114,12 @@ pub(super) struct ServeConfig {
 
 impl DatabaseArgs {
     pub(super) fn store(self) -> anyhow::Result<StoreConfig> {
+        let url = value(self.database_url, self.database_url_file, "DATABASE_URL")?;
+        let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
+        let known = matches!(scheme, "postgres" | "postgresql");
+        anyhow::ensure!(known, "DATABASE_URL must begin with postgres://");
         Ok(StoreConfig {
-            url: value(self.database_url, self.database_url_file, "DATABASE_URL")?,
+            url,
             connections_max: self.database_connections,
             statement_timeout: Duration::from_millis(self.statement_timeout_ms),
         })

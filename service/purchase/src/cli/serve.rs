@@ -29,7 +29,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     let metrics = telemetry::metrics()?;
-    raise_open_files();
+    let open_files = raise_open_files();
     let (store, reads) = (Store::new(&config.store)?, Store::new(&config.reads)?);
     let leases = Leases::connect(&config.redis_urls, config.lease)
         .context("the lease nodes cannot be used")?;
@@ -59,6 +59,7 @@ pub(super) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     #[cfg(feature = "faults")]
     tracing::warn!("this build can be told to fail: it is for tests, not for selling");
     tracing::info!(replica = %replica, %address, lease.nodes = leases.nodes(), "serving");
+    drop(tokio::spawn(warn_if_not_ready(reads.clone(), leases.clone())));
     // For whoever started this process with port 0. Nobody reading is no reason to stop.
     let _unread = writeln!(std::io::stdout(), "listening on http://{address}");
 
@@ -70,7 +71,7 @@ pub(super) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
         tracing::info!(drain.ms = config.drain.as_millis(), "draining");
         tokio::time::sleep(config.drain).await;
     };
-    let stopped = serve_http(listener, router(app), Limits::default(), stop).await;
+    let stopped = serve_http(listener, router(app), Limits::within(open_files), stop).await;
     if stopped == Stopped::CutOff {
         tracing::warn!("some requests did not finish in time and were cut off");
     }
@@ -80,4 +81,14 @@ pub(super) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     tokio::join!(store.close(), reads.close());
     tracing::info!("stopped");
     Ok(())
+}
+
+/// A replica starts although servers are away: they may come back. Whoever starts it should know.
+async fn warn_if_not_ready(store: Store, leases: Leases) {
+    if let Err(error) = store.ping().await {
+        tracing::warn!(%error, "postgres cannot be used yet");
+    }
+    for error in leases.failing_nodes().await {
+        tracing::warn!(%error, "a lease node cannot be used yet");
+    }
 }

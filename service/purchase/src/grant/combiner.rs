@@ -94,7 +94,9 @@ impl Combiner {
                 TurnEnd::Over => self.note_success(),
                 TurnEnd::Again(error) => self.after_failed_turn(&error).await,
                 TurnEnd::Hopeless(error) => {
-                    tracing::error!(sale.id = %self.desk.sale.id, %error, "orders cannot be worked on");
+                    if matches!(error, GrantError::Internal(_)) {
+                        tracing::error!(sale.id = %self.desk.sale.id, %error, "orders cannot be worked on");
+                    }
                     self.fail_pending(&error);
                 }
             }

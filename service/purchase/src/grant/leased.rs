@@ -103,7 +103,7 @@ impl GrantError {
     /// Reads an error of a statement that changes nothing.
     fn of_read(error: &StoreError) -> Self {
         match error {
-            StoreError::Unavailable(_) | StoreError::Unknown(_) => {
+            StoreError::Unavailable(_) | StoreError::Unknown(_) | StoreError::NotMigrated => {
                 Self::Unavailable(error.to_string())
             }
             other => Self::Internal(other.to_string()),

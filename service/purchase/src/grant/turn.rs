@@ -189,7 +189,7 @@ impl Combiner {
             }
             StoreError::Moved | StoreError::KeyTaken => None,
             // Whether it was written shows when its keys are looked up in the next turn.
-            StoreError::Unavailable(_) | StoreError::Unknown(_) => {
+            StoreError::Unavailable(_) | StoreError::Unknown(_) | StoreError::NotMigrated => {
                 Some(TurnEnd::Again(GrantError::Unavailable(error.to_string())))
             }
             other => Some(TurnEnd::Hopeless(GrantError::Internal(other.to_string()))),

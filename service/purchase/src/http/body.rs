@@ -10,6 +10,7 @@ use axum::{
 };
 use leasehold_kit::{auth::Scope, problem::Problem};
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use super::{App, error};
 use crate::domain::{IdempotencyKey, Invalid};
@@ -24,13 +25,22 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let Ok(read) = tokio::time::timeout(BODY_TIMEOUT, Json::from_request(request, state)).await
+        let Ok(read) = tokio::time::timeout(
+            BODY_TIMEOUT,
+            Json::<Map<String, Value>>::from_request(request, state),
+        )
+        .await
         else {
             let detail = format!("the body did not come within {BODY_TIMEOUT:?}");
             return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail));
         };
         match read {
-            Ok(Json(value)) => Ok(Self(value)),
+            // An object, and not a list of its values in order, which serde would take as well.
+            Ok(Json(object)) => {
+                serde_json::from_value(Value::Object(object)).map(Self).map_err(|error| {
+                    Problem::new(StatusCode::BAD_REQUEST, "invalid_request", error.to_string())
+                })
+            }
             Err(JsonRejection::MissingJsonContentType(_)) => {
                 let detail = "send the body as application/json";
                 Err(Problem::new(

@@ -14,7 +14,8 @@
 //! | `unsupported_media_type` | 415 | the body is not `application/json` |
 //! | `idempotency_key_reused` | 422 | the key was used for another request |
 //! | `internal` | 500 | a fault of ours; the log has the rest |
-//! | `busy`, `overloaded`, `unavailable` | 503 | nothing happened; try again after `Retry-After` |
+//! | `busy`, `overloaded`, `unavailable`, `draining` | 503 | nothing happened; try again after `Retry-After` |
+//! | (none) | 400, 431 | not HTTP, or a head that is too large: answered without a body |
 //! | `outcome_unknown` | 504 | it may have happened: ask again with the same key |
 
 use std::{any::Any, time::Duration};
@@ -87,7 +88,9 @@ pub(super) fn granting(error: GrantError) -> Problem {
 /// An error of a statement that only reads.
 pub(super) fn reading(error: &StoreError) -> Problem {
     match error {
-        StoreError::Unavailable(_) | StoreError::Unknown(_) => unavailable(&error.to_string()),
+        StoreError::Unavailable(_) | StoreError::Unknown(_) | StoreError::NotMigrated => {
+            unavailable(&error.to_string())
+        }
         other => internal(&other.to_string()),
     }
 }

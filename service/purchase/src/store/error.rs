@@ -22,19 +22,22 @@ pub enum StoreError {
     /// Nothing was written: no connection, or the server rolled back (time limit, deadlock,
     /// serialisation). Trying again may help.
     #[error("postgres is not available: {0}")]
-    Unavailable(#[source] sqlx::Error),
+    Unavailable(sqlx::Error),
     /// The statement was sent, and its answer is not known: it may have been committed.
     #[error("the outcome at postgres is unknown: {0}")]
-    Unknown(#[source] sqlx::Error),
+    Unknown(sqlx::Error),
     /// The database refused for another reason. Trying again does not help.
     #[error("postgres refused: {0}")]
-    Refused(#[source] sqlx::Error),
+    Refused(sqlx::Error),
     /// The address cannot be read.
-    #[error("the database url cannot be read")]
-    Url(#[source] sqlx::Error),
+    #[error("the database url cannot be read: {0}")]
+    Url(sqlx::Error),
+    /// Our tables are missing. Trying again helps after `purchase migrate`.
+    #[error("the tables are missing: run `purchase migrate`")]
+    NotMigrated,
     /// A migration failed.
     #[error("migration failed: {0}")]
-    Migrate(#[source] sqlx::migrate::MigrateError),
+    Migrate(sqlx::migrate::MigrateError),
     /// The database keeps text in another encoding, in which not every name can be stored.
     #[error("the database's encoding is {0}, it must be UTF8")]
     Encoding(String),
@@ -51,6 +54,7 @@ enum Meaning {
     OverCapacity,
     RolledBack,
     Unknown,
+    NotMigrated,
     Refused,
 }
 
@@ -66,6 +70,8 @@ fn meaning(code: &str, constraint: Option<&str>, ended: bool) -> Meaning {
         ("23514", Some("never_oversold")) => Meaning::OverCapacity,
         // Serialisation, deadlock, limits of locks and statements, read-only, starting up.
         ("40001" | "40P01" | "55P03" | "57014" | "25006" | "57P03", _) => Meaning::RolledBack,
+        // A table or a function that is not there.
+        ("42P01" | "42883", _) => Meaning::NotMigrated,
         // 40003: "statement completion unknown", by its name.
         ("40003", _) => Meaning::Unknown,
         // No space, too many connections, out of memory.
@@ -94,6 +100,7 @@ impl StoreError {
             Meaning::OverCapacity => Self::OverCapacity,
             Meaning::RolledBack => Self::Unavailable(error),
             Meaning::Unknown => Self::Unknown(error),
+            Meaning::NotMigrated => Self::NotMigrated,
             Meaning::Refused => Self::Refused(error),
         }
     }
@@ -118,7 +125,8 @@ mod tests {
             ("53100", None, RolledBack),
             ("40003", None, Unknown),
             ("08006", None, Unknown),
-            ("42P01", None, Refused),
+            ("42P01", None, NotMigrated),
+            ("22021", None, Refused),
         ];
         for (code, constraint, expected) in table {
             assert_eq!(meaning(code, constraint, false), expected, "{code}");

@@ -30,9 +30,11 @@ const SECOND_SALES_MAX: u32 = 5;
 pub(crate) async fn interrupted() -> anyhow::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
     tokio::select! {
         ended = tokio::signal::ctrl_c() => ended?,
         _ = terminate.recv() => {}
+        _ = hang_up.recv() => {}
     }
     Ok(())
 }
@@ -48,7 +50,13 @@ struct World {
 /// Runs the job; `false` when the result is not what it must be.
 pub(crate) async fn run(cli: Cli) -> anyhow::Result<bool> {
     // Each of thousands of buyers has a connection of its own.
-    leasehold_kit::serve::raise_open_files();
+    let (open_files, needed) =
+        (leasehold_kit::serve::raise_open_files(), u64::from(cli.buyers) + 300);
+    anyhow::ensure!(
+        open_files >= needed,
+        "{} buyers need {needed} open files, the limit is {open_files}: raise it (ulimit -n) or take fewer (--buyers)",
+        cli.buyers
+    );
     let progress = Stderr::new();
     let stack = Stack::start(
         StackConfig { lease_nodes: cli.nodes.into(), ..StackConfig::default() },
