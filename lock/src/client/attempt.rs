@@ -122,6 +122,8 @@ async fn clean_up<'a>(
     round: &mut Round,
     inflight: Inflight<'a>,
 ) {
+    // Also a round that held, but too late: what is granted from now on is not wanted.
+    round.release();
     let nodes = (0..shared.nodes.len()).filter(|&node| round.may_have_ours(node));
     let releases: FuturesUnordered<_> =
         nodes.map(|node| shared.nodes[node].release(&request.resource, request.holder)).collect();

@@ -95,3 +95,21 @@ async fn a_grant_that_used_up_the_ttl_is_not_held() {
     let error = world.leases.try_acquire(&resource()).await.unwrap_err();
     assert!(matches!(error, leasehold::AcquireError::TooSlow { .. }), "{error}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn grants_that_come_after_one_that_was_too_slow_are_released_too() {
+    let world = World::with(5, LeaseConfig { ttl: Duration::from_millis(250), ..config() });
+    world.set(0..3, Way::Late(Duration::from_millis(246)));
+    world.set(3..5, Way::Late(Duration::from_millis(260)));
+    let stage = resource();
+    let opening = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        world.set(0..5, Way::Open);
+    };
+    let (attempt, ()) = tokio::join!(world.leases.try_acquire(&stage), opening);
+    assert!(matches!(attempt, Err(leasehold::AcquireError::TooSlow { .. })), "{attempt:?}");
+    // The last two grants arrive at 260 ms, after the releases; they must not stay for a TTL.
+    tokio::time::sleep(Duration::from_millis(30)).await;
+    world.set(0..2, Way::Cut);
+    assert!(world.another().try_acquire(&stage).await.is_ok());
+}
