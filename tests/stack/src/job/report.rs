@@ -97,7 +97,7 @@ pub(super) fn print(cli: &Cli, world: &World, result: &Result) {
         );
     }
     say!(
-        "  {:<10} {:>5} batches, {} turns with the lease",
+        "  {:<10} {:>5} batches; turns with the lease: {}",
         "together",
         books.batches.len(),
         books.turns()
