@@ -11,29 +11,42 @@ use crate::model::{GRANT_NUMBER_MAX, GrantNumber, HINT_AHEAD_MAX, Moment};
 
 /// A monotonic clock with an origin of its own, and the wall clock as a hint.
 ///
-/// The monotonic clock is tokio's, so that tests can stop it. It may stand still while the machine
-/// is suspended: a lease then seems valid for too long after waking up, and the fencing token is
-/// what refuses its late writes.
-#[derive(Clone, Copy, Debug)]
+/// It is tokio's, so that tests can stop it, and the time in which the machine was suspended is
+/// added on Linux, since leases run out on the nodes meanwhile. Elsewhere a lease seems valid for too
+/// long after the machine woke up, and the fencing token is what refuses its late writes.
+#[derive(Debug)]
 pub(crate) struct Clock {
     origin: Instant,
+    /// Microseconds for which the machine had been suspended at the origin.
+    before_us: u64,
+    /// The same by now, as far as it was seen; it never falls.
+    suspended_us: AtomicU64,
 }
 
 impl Clock {
     #[expect(clippy::disallowed_methods, reason = "this is the one place")]
     pub(crate) fn new() -> Self {
-        Self { origin: Instant::now() }
+        let before_us = suspended_us();
+        Self { origin: Instant::now(), before_us, suspended_us: AtomicU64::new(before_us) }
     }
 
     pub(crate) fn now(&self) -> Moment {
-        Moment::at(self.origin.elapsed())
+        let _before = self.suspended_us.fetch_max(suspended_us(), Ordering::Relaxed);
+        Moment::at(self.origin.elapsed() + self.suspended())
     }
 
-    /// The instant as tokio's timers want it.
+    /// The instant as tokio's timers want it, if the machine is not suspended before.
     pub(crate) fn instant(&self, moment: Moment) -> Instant {
-        // A moment that far in the future is never waited for to its end.
+        // What is that far ahead is never waited for to its end.
         const FAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-        self.origin + moment.since_origin().min(FAR)
+        let now = self.now();
+        let (ahead, behind) = ((moment - now).min(FAR), now - moment);
+        self.origin + (self.origin.elapsed() + ahead).saturating_sub(behind)
+    }
+
+    fn suspended(&self) -> Duration {
+        let by_now = self.suspended_us.load(Ordering::Relaxed);
+        Duration::from_micros(by_now.saturating_sub(self.before_us))
     }
 
     /// Microseconds since 1970, never 0.
@@ -44,6 +57,23 @@ impl Clock {
         let micros = u64::try_from(since_1970.as_micros()).unwrap_or(GRANT_NUMBER_MAX);
         GrantNumber::new(micros.clamp(1, GRANT_NUMBER_MAX)).unwrap_or(GrantNumber::ONE)
     }
+}
+
+/// For how long the machine has been suspended since it was started: what the clock that goes on is
+/// ahead of the one that stands still. That one is read last, so that a pause between the two makes
+/// it too little and never too much.
+#[cfg(target_os = "linux")]
+fn suspended_us() -> u64 {
+    use rustix::time::{ClockId, Timespec, clock_gettime};
+    let micros = |time: Timespec| time.tv_sec.saturating_mul(1_000_000) + time.tv_nsec / 1000;
+    let goes_on = micros(clock_gettime(ClockId::Boottime));
+    let stands_still = micros(clock_gettime(ClockId::Monotonic));
+    u64::try_from(goes_on.saturating_sub(stands_still)).unwrap_or_default()
+}
+
+#[cfg(not(target_os = "linux"))]
+const fn suspended_us() -> u64 {
+    0
 }
 
 /// A hybrid logical clock: the wall clock, but above every number seen, within a bound.
@@ -79,6 +109,28 @@ impl Hints {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_time_in_which_the_machine_was_suspended_counts() {
+        let clock = Clock::new();
+        let (before, slept) = (clock.now(), Duration::from_secs(3600));
+        let by_now = clock.before_us + 3_600_000_000;
+        clock.suspended_us.store(by_now, Ordering::Relaxed);
+        let woken = clock.now();
+        assert!(woken - before >= slept);
+        // A timer for what is due now does not wait for another hour.
+        assert!(clock.instant(woken) <= clock.origin + clock.origin.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_due_is_due_however_old_the_clock_is() {
+        let clock = Clock::new();
+        tokio::time::advance(Duration::from_secs(2 * 365 * 24 * 60 * 60)).await;
+        let soon = clock.now().after(Duration::from_secs(5));
+        let before = clock.now();
+        tokio::time::sleep_until(clock.instant(soon)).await;
+        assert_eq!(clock.now() - before, Duration::from_secs(5));
+    }
 
     #[test]
     fn hints_follow_the_wall_clock_and_stay_above_what_was_seen() {

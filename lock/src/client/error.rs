@@ -21,8 +21,12 @@ pub enum AcquireError {
         resource: Resource,
         /// How the nodes stood.
         tally: Tally,
+        /// When the first of the nodes that refused would free it if it is not renewed; `None` when
+        /// none says so, as for a foreign lock without expiry, or when another task of this process
+        /// has it.
+        free_in: Option<Duration>,
     },
-    /// So many nodes did not answer that no quorum exists.
+    /// So many nodes did not answer, refused this client or may not vote yet that no quorum exists.
     #[error(
         "lease {resource} is unavailable: {} of {} needed nodes granted, {} did not answer{}",
         tally.granted, tally.quorum, tally.unknown, listed(failures)
@@ -47,14 +51,15 @@ pub enum AcquireError {
         /// The lease's lifetime.
         ttl: Duration,
     },
-    /// The wait is over; the last attempt's reason is the source.
+    /// The wait is over; the last attempt's reason is the source. Other tasks of this process may
+    /// have had the lease all the time: then nobody asked the nodes.
     #[error("lease {resource} was not acquired within {waited:?} and {attempts} attempts")]
     DeadlineReached {
         /// What was wanted.
         resource: Resource,
         /// How long was waited.
         waited: Duration,
-        /// How many attempts were made.
+        /// How many attempts this process made, for all its waiters together.
         attempts: u32,
         /// Why the last attempt failed.
         #[source]
@@ -76,12 +81,23 @@ fn listed(failures: &[NodeError]) -> String {
 }
 
 impl AcquireError {
-    pub(super) fn gave_up(resource: &Resource, why: GaveUp, failures: Vec<NodeError>) -> Self {
+    pub(super) fn gave_up(
+        resource: &Resource,
+        why: GaveUp,
+        failures: Vec<NodeError>,
+        free_in: Option<Duration>,
+    ) -> Self {
         let resource = resource.clone();
         match why {
-            GaveUp::Contended(tally) => Self::Contended { resource, tally },
+            GaveUp::Contended(tally) => Self::Contended { resource, tally, free_in },
             GaveUp::Unavailable(tally) => Self::Unavailable { resource, tally, failures },
         }
+    }
+
+    /// Another task of this process has it: the nodes were not asked.
+    pub(super) fn held_here(resource: &Resource, nodes: usize, quorum: usize) -> Self {
+        let tally = Tally { granted: 0, held: nodes, unknown: 0, quorum, nodes };
+        Self::Contended { resource: resource.clone(), tally, free_in: None }
     }
 
     /// Whether trying again may help without somebody changing a configuration: not when so many

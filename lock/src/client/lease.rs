@@ -1,18 +1,24 @@
 //! A held lease, as its holder sees it.
 
-use std::{fmt, future::Future, pin::pin, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    pin::pin,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
-use super::{clock::Clock, keeper::ReleaseOrder};
-use crate::model::{FencingToken, Loss, Moment, Resource, Stamp};
-
-/// What the keeper last knew.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Status {
-    pub(super) valid_until: Moment,
-    pub(super) loss: Option<Loss>,
-}
+use super::{
+    grant::Grant,
+    inbox::{Inbox, Order},
+    leases::Shared,
+    line::Passing,
+};
+use crate::model::{FencingToken, Loss, Resource, Stamp};
 
 /// A held lease, renewed in the background.
 ///
@@ -22,20 +28,50 @@ pub(super) struct Status {
 ///
 /// # Drop
 ///
-/// Dropping a lease releases it in the background, without blocking. When the tokio runtime has
+/// Dropping a lease releases it in the background, or passes it on to the next waiter of this
+/// process; it neither blocks nor panics, with a runtime or without. When the tokio runtime has
 /// ended, nothing is sent, and the nodes free the lease after its TTL. To know the outcome, call
 /// [`release`](Lease::release).
+///
+/// # Example
+///
+/// Work that stops when the lease is lost:
+///
+/// ```
+/// # use std::{sync::Arc, time::Duration};
+/// # use leasehold::{LeaseConfig, Leases, Loss, Resource, node::{MemoryNode, Node}};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let node = Arc::new(MemoryNode::new());
+/// # let config = LeaseConfig {
+/// #     ttl: Duration::from_secs(3), ..LeaseConfig::default()
+/// # };
+/// # let leases = Leases::over(vec![Arc::clone(&node) as Arc<dyn Node>], config)?;
+/// let lease = leases.try_acquire(&Resource::new("report")?).await?;
+/// assert_eq!(lease.guard(async { 7 }).await?, 7);
+///
+/// node.forget(); // As by FLUSHALL: the next renewal learns that the lease is gone.
+/// let lost = lease.guard(std::future::pending::<()>()).await.unwrap_err();
+/// assert_eq!(lost.loss, Loss::Taken);
+/// assert!(lease.is_lost());
+/// # Ok(()) }
+/// ```
+#[must_use = "a lease that is dropped is released"]
 pub struct Lease {
-    clock: Clock,
+    shared: Arc<Shared>,
+    grant: Arc<Grant>,
     stamp: Stamp,
-    status: watch::Receiver<Status>,
-    keeper: mpsc::Sender<ReleaseOrder>,
+    turn: u16,
+    /// Cancelled when this turn is over, if anybody asked for it.
+    over: OnceLock<CancellationToken>,
+    /// Whether this handle has given the lease back already.
+    is_given_back: bool,
 }
 
 /// What a release came to. None of these needs the caller to do more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReleaseOutcome {
-    /// It was ours on a quorum of nodes, and is free there.
+    /// It was ours, and is free on a quorum of nodes; or it went to the next waiter of this process,
+    /// with a larger token.
     Released,
     /// A quorum of nodes says that it was not ours any more.
     NotOurs,
@@ -56,13 +92,18 @@ pub struct Lost {
 }
 
 impl Lease {
-    pub(super) const fn new(
-        clock: Clock,
-        stamp: Stamp,
-        status: watch::Receiver<Status>,
-        keeper: mpsc::Sender<ReleaseOrder>,
-    ) -> Self {
-        Self { clock, stamp, status, keeper }
+    pub(super) fn first(shared: Arc<Shared>, grant: Arc<Grant>) -> Self {
+        let stamp = grant.binding.stamp();
+        Self { shared, grant, stamp, turn: 0, over: OnceLock::new(), is_given_back: false }
+    }
+
+    pub(super) fn turn(shared: Arc<Shared>, grant: Arc<Grant>, turn: u16) -> Self {
+        let mut stamp = grant.binding.stamp();
+        // There is room: `Lines` passes a lease on only while there is.
+        if let Ok(token) = FencingToken::new(grant.binding.number, turn) {
+            stamp.token = token;
+        }
+        Self { shared, grant, stamp, turn, over: OnceLock::new(), is_given_back: false }
     }
 
     /// What is held.
@@ -83,11 +124,12 @@ impl Lease {
         &self.stamp
     }
 
-    /// How long the holder may still act if no renewal succeeds; zero when the lease is lost.
+    /// How long the holder may still act if no renewal succeeds, on this process's monotonic clock;
+    /// zero when the lease is lost. At most `ttl − drift`. On systems whose monotonic clock stands
+    /// still while the machine is suspended it is too long after waking up.
     #[must_use]
     pub fn remaining(&self) -> Duration {
-        let status = *self.status.borrow();
-        if status.loss.is_some() { Duration::ZERO } else { status.valid_until - self.clock.now() }
+        self.grant.remaining(self.shared.clock.now())
     }
 
     /// Whether the lease is lost or its validity over. A `false` may be outdated when it is read.
@@ -96,26 +138,39 @@ impl Lease {
         self.remaining().is_zero()
     }
 
-    /// Waits until the lease is lost, and says why. Never ends while the lease is kept.
+    /// Waits until the lease is lost, and says why; at once when it is already. Never ends while the
+    /// lease is kept.
     ///
     /// # Cancel safety
     ///
     /// Safe: it only watches.
     pub async fn lost(&self) -> Loss {
-        let mut status = self.status.clone();
-        loop {
-            if let Some(loss) = status.borrow_and_update().loss {
-                return loss;
-            }
-            if status.changed().await.is_err() {
-                // The keeper ended without a word: the runtime is going down.
-                return Loss::Expired;
-            }
-        }
+        self.grant.lost().await
+    }
+
+    /// A token that is cancelled when the lease is lost, for work that is told to stop rather than
+    /// dropped. It is also cancelled when the lease is given back. Each call returns the same token;
+    /// the first one starts a task that ends with the lease.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    #[must_use]
+    pub fn cancellation(&self) -> CancellationToken {
+        let over = self.over.get_or_init(|| {
+            let over = CancellationToken::new();
+            let (grant, cancel) = (Arc::clone(&self.grant), over.clone());
+            drop(tokio::spawn(async move {
+                let _given_back = cancel.run_until_cancelled(grant.lost()).await;
+                cancel.cancel();
+            }));
+            over
+        });
+        over.clone()
     }
 
     /// Runs `work` until it ends or the lease is lost, whichever comes first; on loss `work` is
-    /// dropped where it stands.
+    /// dropped where it stands, which is at an `await`. Work that blocks the thread is not stopped.
     ///
     /// # Errors
     ///
@@ -136,18 +191,59 @@ impl Lease {
         }
     }
 
-    /// Releases the lease on every node and says what that came to, as soon as it is settled: at
-    /// most one node timeout later. Renewal stops first.
+    /// Gives the lease back and says what that came to. If another task of this process waits for it
+    /// and the turn allows it, the task gets it at once; else it is released on every node, which is
+    /// settled at most one node timeout later. Renewal stops first. A lost lease may be given back,
+    /// too.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future does not stop the release.
-    pub async fn release(self) -> ReleaseOutcome {
-        let (order, outcome) = oneshot::channel();
-        if self.keeper.send(order).await.is_err() {
-            return ReleaseOutcome::Unknown;
+    pub async fn release(mut self) -> ReleaseOutcome {
+        let (reply, outcome) = oneshot::channel();
+        if self.give_back(Some(reply)) {
+            return ReleaseOutcome::Released;
         }
-        outcome.await.unwrap_or(ReleaseOutcome::Unknown)
+        let span = tracing::debug_span!("release", lease.resource = %self.stamp.resource);
+        outcome.instrument(span).await.unwrap_or(ReleaseOutcome::Unknown)
+    }
+
+    pub(super) const fn grant(&self) -> &Arc<Grant> {
+        &self.grant
+    }
+
+    /// This handle was never given to anybody: its grant goes on without it.
+    pub(super) fn forget(mut self) {
+        self.is_given_back = true;
+    }
+
+    /// Passes the lease on (`true`) or has it released.
+    fn give_back(&mut self, reply: Option<oneshot::Sender<ReleaseOutcome>>) -> bool {
+        if self.is_given_back {
+            return false;
+        }
+        self.is_given_back = true;
+        if let Some(over) = self.over.get() {
+            over.cancel();
+        }
+        metrics::histogram!("lease_hold_seconds")
+            .record(self.shared.clock.now() - self.grant.granted_at);
+        let grant = Arc::clone(&self.grant);
+        let seek = match self.shared.lines.pass_on(&self.shared, &grant, self.turn) {
+            Passing::Passed => return true,
+            Passing::Release { seek } => seek,
+        };
+        // Without a runtime nothing can be sent: the TTL frees the lease, and nobody seeks it.
+        if Inbox::leave(&self.shared, Order::Release { grant, reply, seek }).is_err() && seek {
+            self.shared.lines.abandon(|line| line == self.resource());
+        }
+        false
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let _passed = self.give_back(None);
     }
 }
 

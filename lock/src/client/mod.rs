@@ -1,16 +1,36 @@
-//! Drives: acquire, wait, keep (renewal), release. Feeds the model and obeys it.
+//! Drives: acquire, wait, pass on, renew, release. Feeds the model and obeys it.
+//!
+//! ```text
+//! leases ──► line ──────► attempt ──► inbox ──► engine ──► book ──► model
+//!   (door)    (who waits)               (orders)  (one task)  (attempts and leases)
+//!              ▲                                     │
+//!              └───────────── seek ◄─────────────────┘  asks for those who wait; wakes tells it when
+//! ```
 
+mod admit;
 mod attempt;
+mod batch;
+mod book;
 mod clock;
 mod config;
+mod election;
+mod engine;
 mod error;
-mod keeper;
+mod grant;
+mod inbox;
 mod lease;
 mod leases;
-mod wait;
+mod line;
+mod seek;
+mod several;
+mod slots;
+mod wakes;
 
 pub(crate) use clock::Clock;
 pub use config::{ConfigError, LeaseConfig};
+pub use election::{Candidate, Event};
 pub use error::AcquireError;
 pub use lease::{Lease, Lost, ReleaseOutcome};
-pub use leases::Leases;
+pub use leases::{Leases, NODES_MAX};
+pub use several::{AcquireAllError, LeaseSet, RESOURCES_MAX};
+pub use slots::{Slots, SlotsError};

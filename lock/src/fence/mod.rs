@@ -90,11 +90,16 @@ impl Stale {
     }
 }
 
-/// Makes the table and the function if they are missing. Run it when you migrate.
+/// Makes the table and the function if they are missing, in the first schema of the search path;
+/// running it again changes nothing. Run it when you migrate.
 ///
 /// # Errors
 ///
-/// When the database fails or the user may not create them.
+/// When the database fails or the user may not create them. Nothing of it is done then.
+///
+/// # Cancel safety
+///
+/// It is one transaction. Dropped before its end, whether it took place is unknown: run it again.
 pub async fn install(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     // Two at once would both see that the function is missing.
     let mut tx = sqlx::Connection::begin(connection).await?;
@@ -106,7 +111,11 @@ pub async fn install(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
 }
 
 /// Claims the fence for this holder. Make it the first statement of every transaction that reads
-/// or writes what is protected; a repeat by the same holder is accepted.
+/// or writes what is protected; a repeat by the same holder is accepted. It waits for the claim of
+/// another open transaction on the same resource, for as long as the session's `lock_timeout` and
+/// `statement_timeout` let it.
+///
+/// Outside of a transaction it only raises what is stored, and orders nothing.
 ///
 /// # Errors
 ///

@@ -24,6 +24,16 @@ impl Renewal {
             Verdict::Unknown => Some(Self::Unknown),
         }
     }
+
+    /// Its name, for metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Renewed => "renewed",
+            Self::Lost => "lost",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 /// Why a lease is over before it was released.
@@ -39,6 +49,18 @@ pub enum Loss {
     /// It reached its longest lifetime and was not renewed further.
     #[error("the lease reached its longest lifetime")]
     LifetimeOver,
+}
+
+impl Loss {
+    /// Its name, for metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::Taken => "taken",
+            Self::LifetimeOver => "lifetime_over",
+        }
+    }
 }
 
 /// What the keeper of a lease does next.
@@ -123,6 +145,12 @@ impl Lifecycle {
         }
         self.renewing_since = Some(now);
         Next::Renew
+    }
+
+    /// Lets renewals begin until `end`: the lease was passed on, and its next holder has a lifetime
+    /// of its own.
+    pub fn prolong(&mut self, end: Moment) {
+        self.renewals_end = self.renewals_end.max(end);
     }
 
     /// Takes the outcome of the renewal that [`Lifecycle::next`] asked for.

@@ -3,9 +3,11 @@
 //! Everything here is a value or a function of its arguments, so it can be walked through
 //! exhaustively; `now` is always an argument.
 
+pub mod admission;
 mod holder;
 mod ledger;
 mod lifecycle;
+mod limits;
 mod moment;
 mod request;
 mod resource;
@@ -16,10 +18,13 @@ mod token;
 mod vote;
 
 pub use holder::HolderId;
-pub use ledger::{FENCE_LIFETIME_MIN, HINT_AHEAD_MAX, Ledger, fence_lifetime};
+pub use ledger::Ledger;
 pub use lifecycle::{Lifecycle, Loss, Next, Renewal};
+pub use limits::{
+    FENCE_LIFETIME_MIN, HIGH_STRIDE, HINT_AHEAD_MAX, HINT_LAG_MAX, WAITERS_MAX, fence_lifetime,
+};
 pub use moment::Moment;
-pub use request::{Binding, CommitReply, GrantReply, GrantRequest, ReleaseReply, RenewReply};
+pub use request::{Admission, Binding, ClientId, GrantRequest, Question, Reply, Standing};
 pub use resource::{RESOURCE_BYTES_MAX, Resource, ResourceError};
 pub use round::{Answer, GaveUp, Round, Step, Tally};
 pub use stamp::Stamp;

@@ -1,11 +1,30 @@
 //! What is asked of one node, and what it answers.
 
-use std::time::Duration;
+use std::{fmt, sync::Arc, time::Duration};
 
 use super::{FencingToken, GrantNumber, HolderId, Resource, Stamp};
 
+/// Which client waits: a random value that lasts as long as the client does. Nodes publish to it
+/// when its turn may have come. It gives no rights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ClientId(u64);
+
+impl ClientId {
+    /// A client from 64 random bits.
+    #[must_use]
+    pub const fn from_random(bits: u64) -> Self {
+        Self(bits)
+    }
+}
+
+impl fmt::Display for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
 /// Asks a node to grant a lease if nobody has it there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct GrantRequest {
     /// What is wanted.
     pub resource: Resource,
@@ -17,6 +36,8 @@ pub struct GrantRequest {
     /// or one above the highest number it has seen. All nodes get the same hint, so they mint the
     /// same number and one round trip is enough. Order does not depend on it.
     pub hint: GrantNumber,
+    /// The client to be woken when the lease becomes free, should it be held now.
+    pub waiter: Option<ClientId>,
 }
 
 impl GrantRequest {
@@ -28,7 +49,7 @@ impl GrantRequest {
 }
 
 /// A number bound to a holder: what is committed and renewed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Binding {
     /// What is held.
     pub resource: Resource,
@@ -52,49 +73,116 @@ impl Binding {
     }
 }
 
-/// One node's answer to a [`GrantRequest`].
+/// One question to one node. A node answers each atomically.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Question {
+    /// Grant a lease.
+    Grant(Arc<GrantRequest>),
+    /// Bind a number while the lease is ours and the fence allows it.
+    Commit(Binding),
+    /// Let the lease run anew while it is exactly ours.
+    Renew(Binding),
+    /// Free the lease if it is ours, and wake who waits for it.
+    Release {
+        /// What was held.
+        resource: Resource,
+        /// Who held it.
+        holder: HolderId,
+    },
+    /// Wake this client when the lease becomes free, without trying to get it now.
+    Enlist {
+        /// What is waited for.
+        resource: Resource,
+        /// Who waits.
+        client: ClientId,
+    },
+    /// How the node stands: whether it may vote, and what a node that may not has to know.
+    Stand,
+    /// Let the node vote, if it has been out for long enough.
+    Admit(Admission),
+}
+
+impl Question {
+    /// The resource that it is about, if it is about one.
+    #[must_use]
+    pub fn resource(&self) -> Option<&Resource> {
+        match self {
+            Self::Grant(request) => Some(&request.resource),
+            Self::Commit(binding) | Self::Renew(binding) => Some(&binding.resource),
+            Self::Release { resource, .. } | Self::Enlist { resource, .. } => Some(resource),
+            Self::Stand | Self::Admit(_) => None,
+        }
+    }
+}
+
+/// What a node must know before it may vote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Admission {
+    /// It mints only above this number.
+    pub floor: GrantNumber,
+    /// The longest lifetime of a lease that it may have granted before it forgot.
+    pub ttl_max: Duration,
+    /// How long it must have been without a vote.
+    pub quarantine: Duration,
+    /// The outage that it is admitted after, as [`Standing::Outside`] named it: a message that is
+    /// late by an outage must not end the next one.
+    pub outage: u64,
+}
+
+/// What a node answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GrantReply {
-    /// The lease was free, or ours already, and the node's fence is bound to us at this number.
+pub enum Reply {
+    /// To a grant: free, or ours already, and the node's fence is bound to us at this number.
     Granted(GrantNumber),
-    /// Another holder has it on this node.
+    /// To a grant: another holder has it on this node.
     Held {
         /// How long the node still keeps it; `None` for a foreign key without expiry.
         ttl_left: Option<Duration>,
         /// The highest number on this node, if it knows one.
         fence: Option<GrantNumber>,
     },
-    /// The hint is too far ahead of the node's clock: one of the two clocks is wrong.
+    /// To a grant: the hint is too far ahead of the node's clock; one of the two clocks is wrong.
     HintAhead {
         /// The node's own clock, in microseconds since 1970.
         node_clock: GrantNumber,
     },
-}
-
-/// One node's answer to a commit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CommitReply {
-    /// The node's fence is bound to us at this number, and its lease runs anew.
-    Committed,
-    /// The lease is not ours there any more, or its fence is already higher.
+    /// To a grant, commit or renewal: the node lost its data, or is new, and may not vote yet.
+    NotMember,
+    /// To a commit or renewal: done; the lease runs anew on this node.
+    Bound,
+    /// To a commit: not ours any more, or a higher fence. To a renewal: not ours, or its fence is
+    /// not exactly our number and us. Nothing was changed: a missing key is never made again.
     Refused,
-}
-
-/// One node's answer to a renewal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RenewReply {
-    /// The lease runs anew on this node.
-    Renewed,
-    /// The lease is not ours there, or its fence is not exactly our number and us. Nothing was
-    /// changed: a missing key is never made again.
-    Refused,
-}
-
-/// One node's answer to a release.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReleaseReply {
-    /// It was ours on this node and is free now.
-    Released,
-    /// It was not ours on this node: it had ended, or somebody else has it.
+    /// To a release: it was ours and is free now.
+    Released {
+        /// Whether another client was told so.
+        woke: bool,
+    },
+    /// To a release: it was not ours on this node; it had ended, or somebody else has it.
     NotOurs,
+    /// To [`Question::Enlist`]: noted.
+    Enlisted,
+    /// To [`Question::Stand`].
+    Standing(Standing),
+    /// To [`Question::Admit`]: it votes from now on, or did already.
+    Admitted,
+}
+
+/// Whether a node may vote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Standing {
+    /// It votes.
+    Member {
+        /// No number that it ever bound is higher.
+        high: GrantNumber,
+        /// No lease that it ever granted had a longer lifetime.
+        ttl_max: Duration,
+    },
+    /// It does not: it is new, was restarted, or lost its data.
+    Outside {
+        /// For how long it surely has granted nothing.
+        out_for: Duration,
+        /// Which outage this is; another number for another one.
+        outage: u64,
+    },
 }

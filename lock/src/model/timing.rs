@@ -11,6 +11,11 @@ pub const TTL_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// Fixed part of the drift allowance: Redis expires keys with a resolution of a millisecond.
 const DRIFT_FIXED: Duration = Duration::from_millis(2);
 
+/// Allowance for clocks that run at different rates over this span.
+pub(super) fn drift(span: Duration) -> Duration {
+    span / 100 + DRIFT_FIXED
+}
+
 /// The lifetime of a lease and the time limit of one node, checked against each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
@@ -91,7 +96,7 @@ impl Timing {
     /// implementation's `(ttl * 0.01) + 2`.
     #[must_use]
     pub fn drift(&self) -> Duration {
-        self.ttl / 100 + DRIFT_FIXED
+        drift(self.ttl)
     }
 
     /// Time left to act on a lease whose round took `elapsed`, or `None` when none is left.

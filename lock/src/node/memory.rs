@@ -1,14 +1,16 @@
 //! A node in this process's memory.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
-use super::{Node, NodeFuture};
+use tokio::sync::mpsc;
+
+use super::{Answers, Node, NodeError, NodeErrorKind, NodeFuture, NodeStep};
 use crate::{
     client::Clock,
-    model::{
-        Binding, CommitReply, GrantReply, GrantRequest, HolderId, Ledger, Moment, ReleaseReply,
-        RenewReply, Resource,
-    },
+    model::{ClientId, GrantNumber, Ledger, Question, Reply, Resource},
 };
 
 /// A node in this process's memory: for tests of programs that use leases, without a server.
@@ -33,7 +35,14 @@ use crate::{
 #[derive(Debug)]
 pub struct MemoryNode {
     clock: Clock,
-    ledger: Mutex<Ledger>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    ledger: Ledger,
+    listeners: HashMap<ClientId, mpsc::Sender<Resource>>,
+    runs: u32,
 }
 
 impl Default for MemoryNode {
@@ -43,15 +52,52 @@ impl Default for MemoryNode {
 }
 
 impl MemoryNode {
-    /// A node that nobody has a lease on.
+    /// A node that nobody has a lease on, and that votes at once.
     #[must_use]
     pub fn new() -> Self {
-        Self { clock: Clock::new(), ledger: Mutex::default() }
+        let state = State { ledger: Ledger::new(), listeners: HashMap::new(), runs: 0 };
+        Self { clock: Clock::new(), state: Mutex::new(state) }
     }
 
-    fn with<T>(&self, ask: impl FnOnce(&mut Ledger, Moment) -> T) -> T {
-        let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-        ask(&mut ledger, self.clock.now())
+    /// Loses all its data, as by `FLUSHALL`; it may not vote until it is admitted again, about one
+    /// TTL later.
+    pub fn forget(&self) {
+        self.state().ledger.forget();
+    }
+
+    /// Ends and begins anew, with its data or without; either way it may not vote until it is
+    /// admitted again, about one TTL later.
+    pub fn restart(&self, keeps_data: bool) {
+        let mut state = self.state();
+        let now = self.clock.now();
+        state.runs += 1;
+        state.listeners.clear();
+        if !keeps_data {
+            state.ledger = Ledger::unfounded(now);
+        }
+        let run = state.runs;
+        state.ledger.restart(now, run);
+    }
+
+    /// Answers one question as [`Node::ask`] does, with this wall clock instead of the machine's, in
+    /// microseconds since 1970.
+    #[must_use]
+    pub fn answer(&self, question: &Question, node_clock: GrantNumber) -> Reply {
+        let mut state = self.state();
+        let reply = state.ledger.answer(question, self.clock.now(), node_clock);
+        let (Question::Release { resource, .. }, Reply::Released { .. }) = (question, reply) else {
+            return reply;
+        };
+        let mut woke = false;
+        while !woke && let Some(client) = state.ledger.next_waiter(resource) {
+            let heard = state.listeners.get(&client).map(|ear| ear.try_send(resource.clone()));
+            woke = heard.is_some_and(|sent| sent.is_ok());
+        }
+        Reply::Released { woke }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -62,28 +108,28 @@ impl Node for MemoryNode {
         "memory"
     }
 
-    fn grant<'a>(&'a self, request: &'a GrantRequest) -> NodeFuture<'a, GrantReply> {
-        let wall = self.clock.wall();
-        Box::pin(async move { Ok(self.with(|ledger, now| ledger.grant(request, now, wall))) })
+    fn ask<'a>(&'a self, questions: &'a [Question]) -> NodeFuture<'a, Answers> {
+        Box::pin(async move {
+            let node_clock = self.clock.wall();
+            questions.iter().map(|question| Ok(self.answer(question, node_clock))).collect()
+        })
     }
 
-    fn commit<'a>(&'a self, binding: &'a Binding) -> NodeFuture<'a, CommitReply> {
-        Box::pin(async move { Ok(self.with(|ledger, now| ledger.commit(binding, now))) })
-    }
-
-    fn renew<'a>(&'a self, binding: &'a Binding) -> NodeFuture<'a, RenewReply> {
-        Box::pin(async move { Ok(self.with(|ledger, now| ledger.renew(binding, now))) })
-    }
-
-    fn release<'a>(
+    fn listen<'a>(
         &'a self,
-        resource: &'a Resource,
-        holder: HolderId,
-    ) -> NodeFuture<'a, ReleaseReply> {
-        Box::pin(async move { Ok(self.with(|ledger, now| ledger.release(resource, holder, now))) })
+        client: ClientId,
+        woken: mpsc::Sender<Resource>,
+    ) -> NodeFuture<'a, NodeError> {
+        Box::pin(async move {
+            let _before = self.state().listeners.insert(client, woken.clone());
+            woken.closed().await;
+            let _gone = self.state().listeners.remove(&client);
+            let kind = NodeErrorKind::Broken(Arc::from("nobody listens any more"));
+            NodeError { address: Arc::from(self.address()), step: NodeStep::Wait, kind }
+        })
     }
 
-    fn ping(&self) -> NodeFuture<'_, ()> {
+    fn ping(&self) -> NodeFuture<'_, Result<(), NodeError>> {
         Box::pin(async { Ok(()) })
     }
 }

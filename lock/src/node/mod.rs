@@ -8,39 +8,50 @@ use std::{fmt, future::Future, pin::Pin};
 
 pub use error::{NodeError, NodeErrorKind, NodeStep};
 pub use memory::MemoryNode;
-pub use redis::RedisNode;
+pub use redis::{NotANode, RedisNode, ServerReport, Warning};
+use tokio::sync::mpsc;
 
-use crate::model::{
-    Binding, CommitReply, GrantReply, GrantRequest, HolderId, ReleaseReply, RenewReply, Resource,
-};
+use crate::model::{ClientId, Question, Reply, Resource};
 
-/// A future that one node's answer comes from.
-pub type NodeFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, NodeError>> + Send + 'a>>;
+/// One answer for each question, in the order of the questions.
+pub type Answers = Vec<Result<Reply, NodeError>>;
 
-/// One independent node: it answers each question atomically and within its own time limit.
+/// A future that one node's answers come from.
+pub type NodeFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// One independent node: it answers each question atomically, and all of them within its own time
+/// limit.
 ///
 /// An error means *unknown*: the node may have done what was asked, or may do it later. Dropping
-/// a future does not take the question back.
+/// a future does not take its questions back.
 pub trait Node: fmt::Debug + Send + Sync + 'static {
     /// Where the node is, for messages; without user or password.
     fn address(&self) -> &str;
 
-    /// Grants if the lease is free here.
-    fn grant<'a>(&'a self, request: &'a GrantRequest) -> NodeFuture<'a, GrantReply>;
+    /// Asks all of these at once, and gives one answer for each. They are answered in this order, but
+    /// for those that have to be put in another way, which come after the others: so two questions
+    /// about one resource must not need their order.
+    fn ask<'a>(&'a self, questions: &'a [Question]) -> NodeFuture<'a, Answers>;
 
-    /// Binds a number while the lease is ours here and the fence allows it.
-    fn commit<'a>(&'a self, binding: &'a Binding) -> NodeFuture<'a, CommitReply>;
-
-    /// Lets the lease run anew while it is exactly ours here.
-    fn renew<'a>(&'a self, binding: &'a Binding) -> NodeFuture<'a, RenewReply>;
-
-    /// Frees the lease if it is ours here.
-    fn release<'a>(
+    /// Passes on which leases this client may try to get now, until the connection for that breaks;
+    /// then says why. A node that cannot do this answers at once: waiters poll it.
+    fn listen<'a>(
         &'a self,
-        resource: &'a Resource,
-        holder: HolderId,
-    ) -> NodeFuture<'a, ReleaseReply>;
+        client: ClientId,
+        woken: mpsc::Sender<Resource>,
+    ) -> NodeFuture<'a, NodeError>;
 
-    /// Answers if the node can be asked at all.
-    fn ping(&self) -> NodeFuture<'_, ()>;
+    /// Which run of which server this is, once it was asked anything; `None` before. Two nodes with
+    /// one run are one server under two names.
+    fn run(&self) -> Option<u64> {
+        None
+    }
+
+    /// What the server says of its settings; `None` for a node that has none.
+    fn report(&self) -> NodeFuture<'_, Result<Option<ServerReport>, NodeError>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    /// Answers if the node can be asked at all; it may still be one that does not vote yet.
+    fn ping(&self) -> NodeFuture<'_, Result<(), NodeError>>;
 }

@@ -47,3 +47,18 @@ async fn a_cancelled_release_still_releases() {
     world.set(0..3, Way::Open);
     assert!(world.another().try_acquire(&resource()).await.is_ok());
 }
+
+/// The engine had handed the grant over, and the caller went away before it looked.
+#[tokio::test(start_paused = true)]
+async fn a_grant_that_is_never_looked_at_is_released() {
+    let world = World::new(3);
+    let stage = resource();
+    {
+        let mut attempt = std::pin::pin!(world.leases.try_acquire(&stage));
+        assert!(futures_util::poll!(attempt.as_mut()).is_pending());
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert!(world.nodes.iter().all(|node| node.is_free()), "held and renewed for nobody");
+    assert!(world.leases.try_acquire(&stage).await.is_ok());
+}

@@ -9,13 +9,11 @@ use std::{
 };
 
 use leasehold::{
-    LeaseConfig, Leases,
-    model::{
-        Binding, CommitReply, GrantNumber, GrantReply, GrantRequest, HolderId, ReleaseReply,
-        RenewReply, Resource,
-    },
-    node::{MemoryNode, Node, NodeError, NodeErrorKind, NodeFuture, NodeStep},
+    HolderId, LeaseConfig, Leases, Resource,
+    model::{ClientId, GrantNumber, GrantRequest, Question, Reply},
+    node::{Answers, MemoryNode, Node, NodeError, NodeErrorKind, NodeFuture, NodeStep},
 };
+use tokio::sync::mpsc;
 
 /// The time limit of a node in these tests.
 pub(crate) const LIMIT: Duration = Duration::from_millis(100);
@@ -44,6 +42,8 @@ pub(crate) struct FaultyNode {
     losing_commits: AtomicBool,
     /// How many commits were asked for.
     pub(crate) commits: AtomicUsize,
+    /// How many grants were asked for.
+    pub(crate) grants: AtomicUsize,
     /// How many renewals were asked for.
     pub(crate) renewals: AtomicUsize,
 }
@@ -63,46 +63,103 @@ impl FaultyNode {
         self.losing_commits.store(true, Ordering::Relaxed);
     }
 
-    /// Loses all data.
+    /// Loses all data, and does not vote until it is admitted again.
     pub(crate) fn forget(&self) {
+        self.inner().forget();
+    }
+
+    /// Loses all data and votes on, as a node without a guard would.
+    pub(crate) fn forget_unnoticed(&self) {
         *self.inner.lock().unwrap() = Arc::default();
     }
 
-    /// Sends a question on its way. Once sent, it arrives although nobody waits for the answer.
-    fn travel<T, F>(
-        &self,
-        step: NodeStep,
-        ask: impl FnOnce(Arc<MemoryNode>) -> F + Send + 'static,
-    ) -> NodeFuture<'_, T>
-    where
-        T: Send + 'static,
-        F: Future<Output = Result<T, NodeError>> + Send,
-    {
-        let (mut way, node) = (*self.way.lock().unwrap(), Arc::clone(&self.inner.lock().unwrap()));
-        if step == NodeStep::Commit && self.losing_commits.load(Ordering::Relaxed) {
-            way = Way::Cut;
-        }
-        let silent = async move {
-            tokio::time::sleep(LIMIT).await;
-            Err(NodeError { address: "faulty".into(), step, kind: NodeErrorKind::Timeout(LIMIT) })
+    /// Ends and begins anew.
+    pub(crate) fn restart(&self, keeps_data: bool) {
+        self.inner().restart(keeps_data);
+    }
+
+    /// Asks the node itself, without any way that could fail.
+    pub(crate) fn probe(&self, question: &Question) -> Reply {
+        self.inner().answer(question, GrantNumber::ONE)
+    }
+
+    /// Whether nobody has the resource of these tests on this node. Raises its fence by one.
+    pub(crate) fn is_free(&self) -> bool {
+        let request = GrantRequest {
+            resource: resource(),
+            holder: HolderId::from_random(u128::MAX),
+            ttl: Duration::from_millis(20),
+            hint: GrantNumber::ONE,
+            waiter: None,
         };
-        Box::pin(async move {
-            match way {
-                Way::Open => ask(node).await,
-                Way::Cut => silent.await,
-                Way::ReplyLost => {
-                    let _lost = ask(node).await;
-                    silent.await
-                }
-                Way::Late(by) => {
-                    let arriving = tokio::spawn(async move {
-                        tokio::time::sleep(by).await;
-                        ask(node).await
-                    });
-                    arriving.await.unwrap()
-                }
+        let release = Question::Release { resource: resource(), holder: request.holder };
+        let granted = self.probe(&Question::Grant(request.into()));
+        matches!(granted, Reply::Granted(_)) && self.probe(&release) != Reply::NotOurs
+    }
+
+    pub(crate) fn inner(&self) -> Arc<MemoryNode> {
+        Arc::clone(&self.inner.lock().unwrap())
+    }
+
+    /// What really arrives of these questions, and where.
+    fn on_the_way(&self, questions: &[Question]) -> Vec<(Way, Question)> {
+        let usual = *self.way.lock().unwrap();
+        let travel = |question: &Question| match question {
+            Question::Grant(request) if self.old_clock.load(Ordering::Relaxed) => {
+                let request =
+                    GrantRequest { hint: GrantNumber::ONE, ..GrantRequest::clone(request) };
+                (usual, Question::Grant(Arc::new(request)))
             }
-        })
+            Question::Commit(_) => {
+                let _before = self.commits.fetch_add(1, Ordering::Relaxed);
+                let lost = self.losing_commits.load(Ordering::Relaxed);
+                (if lost { Way::Cut } else { usual }, question.clone())
+            }
+            Question::Renew(_) => {
+                let _before = self.renewals.fetch_add(1, Ordering::Relaxed);
+                (usual, question.clone())
+            }
+            Question::Grant(_) => {
+                let _before = self.grants.fetch_add(1, Ordering::Relaxed);
+                (usual, question.clone())
+            }
+            _ => (usual, question.clone()),
+        };
+        questions.iter().map(travel).collect()
+    }
+}
+
+async fn arrive(node: Arc<MemoryNode>, question: Question) -> Result<Reply, NodeError> {
+    let answers = node.ask(std::slice::from_ref(&question)).await;
+    answers.into_iter().next().unwrap()
+}
+
+/// Sends a question on its way. Once sent, it arrives although nobody waits for the answer.
+async fn travel(node: Arc<MemoryNode>, way: Way, question: Question) -> Result<Reply, NodeError> {
+    let step = match question {
+        Question::Commit(_) => NodeStep::Commit,
+        Question::Renew(_) => NodeStep::Renew,
+        Question::Release { .. } => NodeStep::Release,
+        _ => NodeStep::Grant,
+    };
+    let silent = async move {
+        tokio::time::sleep(LIMIT).await;
+        Err(NodeError { address: "faulty".into(), step, kind: NodeErrorKind::Timeout(LIMIT) })
+    };
+    match way {
+        Way::Open => arrive(node, question).await,
+        Way::Cut => silent.await,
+        Way::ReplyLost => {
+            let _lost = arrive(node, question).await;
+            silent.await
+        }
+        Way::Late(by) => {
+            let arriving = tokio::spawn(async move {
+                tokio::time::sleep(by).await;
+                arrive(node, question).await
+            });
+            arriving.await.unwrap()
+        }
     }
 }
 
@@ -111,40 +168,35 @@ impl Node for FaultyNode {
         "faulty"
     }
 
-    fn grant<'a>(&'a self, request: &'a GrantRequest) -> NodeFuture<'a, GrantReply> {
-        let mut request = request.clone();
-        if self.old_clock.load(Ordering::Relaxed) {
-            request.hint = GrantNumber::ONE;
-        }
-        self.travel(NodeStep::Grant, |node| async move { node.grant(&request).await })
+    fn ask<'a>(&'a self, questions: &'a [Question]) -> NodeFuture<'a, Answers> {
+        let travelling = self.on_the_way(questions);
+        let node = self.inner();
+        Box::pin(async move {
+            let answers = travelling
+                .into_iter()
+                .map(|(way, question)| travel(Arc::clone(&node), way, question));
+            futures_util::future::join_all(answers).await
+        })
     }
 
-    fn commit<'a>(&'a self, binding: &'a Binding) -> NodeFuture<'a, CommitReply> {
-        let _before = self.commits.fetch_add(1, Ordering::Relaxed);
-        let binding = binding.clone();
-        self.travel(NodeStep::Commit, |node| async move { node.commit(&binding).await })
-    }
-
-    fn renew<'a>(&'a self, binding: &'a Binding) -> NodeFuture<'a, RenewReply> {
-        let _before = self.renewals.fetch_add(1, Ordering::Relaxed);
-        let binding = binding.clone();
-        self.travel(NodeStep::Renew, |node| async move { node.renew(&binding).await })
-    }
-
-    fn release<'a>(
+    fn listen<'a>(
         &'a self,
-        resource: &'a Resource,
-        holder: HolderId,
-    ) -> NodeFuture<'a, ReleaseReply> {
-        let resource = resource.clone();
-        self.travel(
-            NodeStep::Release,
-            move |node| async move { node.release(&resource, holder).await },
-        )
+        client: ClientId,
+        woken: mpsc::Sender<Resource>,
+    ) -> NodeFuture<'a, NodeError> {
+        let (way, node) = (*self.way.lock().unwrap(), self.inner());
+        Box::pin(async move {
+            if way == Way::Open {
+                return node.listen(client, woken).await;
+            }
+            tokio::time::sleep(LIMIT).await;
+            let kind = NodeErrorKind::Timeout(LIMIT);
+            NodeError { address: "faulty".into(), step: NodeStep::Wait, kind }
+        })
     }
 
-    fn ping(&self) -> NodeFuture<'_, ()> {
-        self.travel(NodeStep::Ping, |node| async move { node.ping().await })
+    fn ping(&self) -> NodeFuture<'_, Result<(), NodeError>> {
+        Box::pin(async { Ok(()) })
     }
 }
 
@@ -165,15 +217,23 @@ impl World {
 
     pub(crate) fn with(nodes: usize, config: LeaseConfig) -> Self {
         let nodes: Vec<Arc<FaultyNode>> = (0..nodes).map(|_| Arc::default()).collect();
-        let leases =
-            Leases::over(nodes.iter().map(|node| Arc::clone(node) as _).collect(), config).unwrap();
+        let leases = Self::over(&nodes, config);
         Self { nodes, leases }
+    }
+
+    /// A client of these nodes.
+    pub(crate) fn over(nodes: &[Arc<FaultyNode>], config: LeaseConfig) -> Leases {
+        Leases::over(nodes.iter().map(|node| Arc::clone(node) as _).collect(), config).unwrap()
     }
 
     /// Another process: its own client, the same nodes.
     pub(crate) fn another(&self) -> Leases {
-        Leases::over(self.nodes.iter().map(|node| Arc::clone(node) as _).collect(), config())
-            .unwrap()
+        Self::over(&self.nodes, config())
+    }
+
+    /// How many renewals the nodes were asked for.
+    pub(crate) fn renewals(&self) -> usize {
+        self.nodes.iter().map(|node| node.renewals.load(Ordering::Relaxed)).sum()
     }
 
     pub(crate) fn set(&self, nodes: std::ops::Range<usize>, way: Way) {

@@ -37,7 +37,7 @@ async fn history(seed: u64, setting: Setting) -> (Vec<FencingToken>, usize) {
             });
         }
         if setting == Setting::NoClocksAndAmnesia && random.u8(0..10) == 0 {
-            world.nodes[random.usize(0..5)].forget();
+            world.nodes[random.usize(0..5)].forget_unnoticed();
         }
         let client = random.choice(&clients).unwrap();
         // Attempts follow one another, so each must have a larger token than all before.

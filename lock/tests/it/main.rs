@@ -6,8 +6,13 @@
     reason = "a test that cannot go on has failed; the clock that it reads is the stopped one"
 )]
 
+mod bad_input;
 mod cancellation;
 mod faulty_node;
 mod growing_tokens;
 mod loss;
+mod peers;
+mod runtimes;
 mod silent_nodes;
+mod simulation;
+mod traps;

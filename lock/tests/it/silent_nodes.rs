@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use leasehold::{AcquireError, LeaseConfig, ReleaseOutcome};
+use leasehold::{
+    AcquireError, GrantNumber, HolderId, LeaseConfig, ReleaseOutcome,
+    model::{GrantRequest, Question},
+};
 
 use crate::faulty_node::{LIMIT, Way, World, config, resource};
 
@@ -70,7 +73,7 @@ async fn waiting_ends_at_its_deadline_with_the_last_reason() {
     let AcquireError::DeadlineReached { attempts, last, .. } = error else { panic!("{error}") };
     assert!(matches!(*last, AcquireError::Contended { .. }));
     assert!(begun.elapsed() >= Duration::from_secs(5));
-    assert!((100..1000).contains(&attempts), "{attempts} attempts in 5 s");
+    assert!((10..1000).contains(&attempts), "{attempts} attempts in 5 s");
 }
 
 #[tokio::test(start_paused = true)]
@@ -95,7 +98,7 @@ async fn a_late_commit_does_not_lengthen_the_lease() {
     world.nodes.iter().for_each(|node| node.ignore_clocks());
     // Fences that differ, so that a commit is needed: node 1 has granted twice before.
     for node in [1, 1, 0] {
-        raise(&world, node).await;
+        raise(&world, node);
     }
     world.set(3..4, Way::Late(Duration::from_millis(380)));
     world.set(4..5, Way::Cut);
@@ -109,16 +112,18 @@ async fn a_late_commit_does_not_lengthen_the_lease() {
 }
 
 /// Lets one node mint a number that the others do not know of.
-async fn raise(world: &World, node: usize) {
-    use leasehold::{GrantNumber, HolderId, model::GrantRequest, node::Node as _};
+fn raise(world: &World, node: usize) {
     let request = GrantRequest {
         resource: resource(),
         holder: HolderId::from_random(7),
         ttl: Duration::from_secs(1),
         hint: GrantNumber::ONE,
+        waiter: None,
     };
-    let _granted = world.nodes[node].grant(&request).await.unwrap();
-    let _released = world.nodes[node].release(&resource(), request.holder).await.unwrap();
+    let release = Question::Release { resource: resource(), holder: request.holder };
+    for question in [Question::Grant(request.into()), release] {
+        let _done = world.nodes[node].inner().answer(&question, GrantNumber::ONE);
+    }
 }
 
 #[tokio::test(start_paused = true)]

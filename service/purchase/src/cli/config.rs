@@ -173,8 +173,7 @@ impl ServeArgs {
                 node_timeout: Duration::from_millis(self.node_timeout_ms),
                 // Turns are short; a combiner that hangs must not hold a sale for long.
                 lifetime_max: Duration::from_secs(60),
-                retry_min: Duration::from_millis(4),
-                retry_max: Duration::from_millis(16),
+                ..LeaseConfig::default()
             },
             grant: GrantConfig {
                 patience: Duration::from_millis(self.patience_ms),

@@ -91,4 +91,13 @@ async fn warn_if_not_ready(store: Store, leases: Leases) {
     for error in leases.failing_nodes().await {
         tracing::warn!(%error, "a lease node cannot be used yet");
     }
+    match leases.check().await {
+        Ok(warnings) => {
+            for warning in warnings {
+                tracing::warn!(%warning, "lease nodes could be set up better");
+            }
+        }
+        // The second of the two has no vote, so nothing unsafe happens.
+        Err(error) => tracing::error!(%error, "lease nodes are set up wrongly"),
+    }
 }

@@ -42,10 +42,6 @@ pub struct GrantConfig {
     /// How long a turn lasts while there is work. Default: 200 ms. Longer means fewer hand-overs,
     /// shorter means that orders at other replicas wait less.
     pub turn_max: Duration,
-    /// How long the lease is left to others after a turn although there is more work. Default:
-    /// 20 ms. It must be longer than the leases' longest pause between two attempts, so that
-    /// whoever waits tries at least once in it.
-    pub turn_gap: Duration,
     /// How long a lease is kept without work before it is given back. Default: 2 ms.
     pub linger: Duration,
     /// How long a desk without orders is kept. Default: 60 s.
@@ -69,7 +65,6 @@ impl GrantConfig {
             patience: Duration::from_secs(10),
             outage_patience: Duration::from_secs(2),
             turn_max: Duration::from_millis(200),
-            turn_gap: Duration::from_millis(20),
             linger: Duration::from_millis(2),
             retire_after: Duration::from_secs(60),
             sold_out_belief: Duration::from_millis(500),

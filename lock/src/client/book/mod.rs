@@ -1,0 +1,269 @@
+//! Every attempt and every lease of this client, from the first question to the last late answer.
+//!
+//! Feeds the model and obeys it: orders and answers come in, questions go out. Knows no socket and
+//! waits for nothing, so a caller that goes away cannot leave anything behind.
+
+mod keep;
+mod outside;
+mod release;
+mod work;
+
+use std::sync::Arc;
+
+use slab::Slab;
+use tokio::sync::oneshot;
+
+use self::{
+    outside::NodeState,
+    work::{Attempt, Kept, Stage, Work, bit},
+};
+use super::{
+    batch::{Ask, Batch, Outbox, Tag},
+    error::AcquireError,
+    grant::Grant,
+    inbox::{Acquired, Order},
+    lease::Lease,
+    leases::Shared,
+};
+use crate::{
+    model::{
+        Answer, Binding, GrantRequest, Lifecycle, Moment, Question, Reply, Resource, Round, Step,
+    },
+    node::{NodeError, NodeErrorKind, NodeStep},
+};
+
+/// Something that the book cannot do itself.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Errand {
+    /// Let this node vote.
+    Admit(usize),
+    /// Seek a lease for those who wait.
+    Seek { resource: Resource, yields: bool },
+}
+
+/// Every attempt and every lease of this client.
+pub(super) struct Book {
+    shared: Arc<Shared>,
+    works: Slab<Work>,
+    held: usize,
+    /// When to look at the leases next.
+    look_at: Option<Moment>,
+    pub(super) outbox: Outbox,
+    pub(super) errands: Vec<Errand>,
+    nodes: Vec<NodeState>,
+}
+
+impl Book {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        let nodes = shared.nodes.len();
+        Self {
+            shared,
+            works: Slab::new(),
+            held: 0,
+            look_at: None,
+            outbox: Outbox::new(nodes),
+            errands: Vec::new(),
+            nodes: (0..nodes).map(|_| NodeState::default()).collect(),
+        }
+    }
+
+    /// Whether nothing is under way.
+    pub(super) fn is_empty(&self) -> bool {
+        self.works.is_empty() && self.nodes.iter().all(|node| !node.is_being_admitted)
+    }
+
+    /// When [`Book::look`] is due.
+    pub(super) const fn look_at(&self) -> Option<Moment> {
+        self.look_at
+    }
+
+    pub(super) fn take(&mut self, order: Order, now: Moment) {
+        match order {
+            Order::Acquire { request, reply } => self.begin(request, reply, now),
+            Order::Release { grant, reply, seek } => self.begin_release(&grant, reply, seek),
+            Order::Seek { resource, yields } => {
+                self.errands.push(Errand::Seek { resource, yields });
+            }
+            Order::Look => self.look_at = Some(now),
+            Order::Enlist { resource } => {
+                let client = self.shared.client;
+                let tag = Tag { work: usize::MAX, ask: Ask::Enlist };
+                self.outbox.ask_all(tag, Question::Enlist { resource, client });
+            }
+        }
+    }
+
+    fn begin(&mut self, request: Arc<GrantRequest>, reply: oneshot::Sender<Acquired>, now: Moment) {
+        let nodes = self.nodes.len();
+        let attempt =
+            Attempt { reply, sent: now, is_committing: false, failures: Vec::new(), free_in: None };
+        let work = self.works.insert(Work {
+            request: Arc::clone(&request),
+            round: Round::new(nodes),
+            open: nodes,
+            releasing: 0,
+            granted_late: 0,
+            parked: 0,
+            stage: Stage::Asking(attempt),
+        });
+        self.outbox.ask_all(Tag { work, ask: Ask::Grant }, Question::Grant(request));
+    }
+
+    /// Takes one node's answers to a batch. An error stands for an answer that tells nothing.
+    pub(super) fn answered(
+        &mut self,
+        node: usize,
+        batch: &Batch,
+        answers: Vec<Result<Reply, NodeError>>,
+        now: Moment,
+    ) {
+        let mut answers = answers.into_iter();
+        for (&tag, question) in batch.tags.iter().zip(&batch.questions) {
+            let answer = answers.next().unwrap_or_else(|| {
+                let address = self.shared.nodes[node].address().into();
+                let kind = NodeErrorKind::Rejected("it gave no answer".into());
+                Err(NodeError { address, step: NodeStep::of(question), kind })
+            });
+            if let Err(error) = &answer {
+                self.shared.note_error(error);
+            }
+            self.on(node, tag, answer, now);
+        }
+    }
+
+    fn on(&mut self, node: usize, tag: Tag, answer: Result<Reply, NodeError>, now: Moment) {
+        let Some(work) = self.works.get_mut(tag.work) else { return };
+        match tag.ask {
+            Ask::Grant => {
+                let parks = matches!(answer, Ok(Reply::NotMember));
+                if parks && matches!(work.stage, Stage::Asking(_)) {
+                    return self.park(node, tag, now);
+                }
+                let answer = work.hear_grant(node, answer, &self.shared);
+                work.open -= 1;
+                self.step(tag.work, node, answer, now);
+            }
+            Ask::Commit => {
+                let answer = match answer {
+                    Ok(Reply::Bound) => Answer::Committed,
+                    Ok(_) => Answer::Refused,
+                    Err(error) => {
+                        work.note_failure(error);
+                        Answer::Unknown
+                    }
+                };
+                work.open -= 1;
+                self.step(tag.work, node, answer, now);
+            }
+            Ask::Renew(round) => {
+                work.open -= 1;
+                self.on_renewal(tag.work, round, &answer, now);
+            }
+            Ask::Release => {
+                work.open -= 1;
+                work.releasing &= !bit(node);
+                if work.granted_late & bit(node) != 0
+                    && !matches!(answer, Ok(Reply::Released { .. }))
+                {
+                    work.granted_late &= !bit(node);
+                    work.release_at(node, tag.work, &mut self.outbox);
+                }
+                self.on_release(tag.work, &answer, now);
+            }
+            Ask::Enlist => {}
+        }
+        self.close_if_done(tag.work);
+    }
+
+    /// Obeys the round's answer to an answer.
+    fn step(&mut self, key: usize, node: usize, answer: Answer, now: Moment) {
+        let Some(work) = self.works.get_mut(key) else { return };
+        match work.round.on(node, answer) {
+            Step::Wait => {}
+            Step::Commit { number, nodes } => {
+                // Commits let the lease run anew on each node, so validity may be counted from the
+                // first of them; a later one, to a late grant, does not help the others.
+                if let Stage::Asking(attempt) = &mut work.stage
+                    && !attempt.is_committing
+                {
+                    (attempt.is_committing, attempt.sent) = (true, now);
+                }
+                work.open += nodes.len();
+                let binding = work.request.bind(number);
+                for node in nodes {
+                    let tag = Tag { work: key, ask: Ask::Commit };
+                    self.outbox.ask(node, tag, Question::Commit(binding.clone()));
+                }
+            }
+            Step::Hold(number) => {
+                let binding = work.request.bind(number);
+                self.hold(key, binding, now);
+            }
+            Step::GiveUp(why) => {
+                let Stage::Asking(attempt) = &mut work.stage else { return };
+                let failures = std::mem::take(&mut attempt.failures);
+                let free_in = attempt.free_in;
+                let error = AcquireError::gave_up(&work.request.resource, why, failures, free_in);
+                self.fail(key, error);
+            }
+            Step::Release(node) if work.releasing & bit(node) != 0 => {
+                work.granted_late |= bit(node);
+            }
+            Step::Release(node) => work.release_at(node, key, &mut self.outbox),
+        }
+    }
+
+    fn hold(&mut self, key: usize, binding: Binding, now: Moment) {
+        let Some(work) = self.works.get_mut(key) else { return };
+        let Stage::Asking(attempt) = std::mem::replace(&mut work.stage, Stage::Over) else {
+            return;
+        };
+        let (timing, config) = (self.shared.timing, &self.shared.config);
+        let renewals_end = now.after(config.lifetime_max);
+        let Some(lifecycle) = Lifecycle::held(timing, attempt.sent, now, renewals_end) else {
+            let resource = work.request.resource.clone();
+            let (elapsed, ttl) = (now - attempt.sent, timing.ttl());
+            work.stage = Stage::Asking(attempt);
+            return self.fail(key, AcquireError::TooSlow { resource, elapsed, ttl });
+        };
+        let valid_until = lifecycle.valid_until();
+        let grant = Arc::new(Grant::new(key, binding, now, valid_until, renewals_end));
+        let kept = Kept { grant: Arc::clone(&grant), lifecycle, renewing: None, renewals: 0 };
+        work.stage = Stage::Held(Box::new(kept));
+        self.held += 1;
+        let due = attempt.sent.after(timing.ttl() / 3);
+        self.look_at = Some(self.look_at.map_or(due, |look_at| look_at.min(due)));
+        let lease = Lease::first(Arc::clone(&self.shared), Arc::clone(&grant));
+        if let Err(Ok(lease)) = attempt.reply.send(Ok(lease)) {
+            // The caller went away.
+            lease.forget();
+            self.begin_release(&grant, None, false);
+        }
+    }
+
+    /// Ends an attempt. Releases on every node that may have granted, also on those that did not
+    /// answer: a request that timed out may have been granted, or may be yet.
+    fn fail(&mut self, key: usize, error: AcquireError) {
+        let Some(work) = self.works.get_mut(key) else { return };
+        let Stage::Asking(attempt) = std::mem::replace(&mut work.stage, Stage::Over) else {
+            return;
+        };
+        tracing::debug!(lease.resource = %work.request.resource, %error, "lease not acquired");
+        let _gone = attempt.reply.send(Err(error));
+        work.round.release();
+        for node in 0..self.nodes.len() {
+            if work.round.may_have_ours(node) {
+                work.release_at(node, key, &mut self.outbox);
+            }
+        }
+    }
+
+    fn close_if_done(&mut self, key: usize) {
+        let done = self.works.get(key).is_some_and(|work| {
+            work.open == 0 && matches!(work.stage, Stage::Releasing(_) | Stage::Over)
+        });
+        if done {
+            drop(self.works.remove(key));
+        }
+    }
+}

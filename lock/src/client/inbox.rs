@@ -1,0 +1,118 @@
+//! Where callers leave their orders for the engine.
+
+use std::{
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, oneshot},
+};
+
+use super::{
+    engine::{self, Running},
+    error::AcquireError,
+    grant::Grant,
+    lease::{Lease, ReleaseOutcome},
+    leases::Shared,
+};
+use crate::model::{GrantRequest, Resource};
+
+/// What a caller wants of the engine.
+pub(super) enum Order {
+    /// Try once to get a lease.
+    Acquire { request: Arc<GrantRequest>, reply: oneshot::Sender<Acquired> },
+    /// Give a lease back; then look for it again, if others of this process wait for it.
+    Release { grant: Arc<Grant>, reply: Option<oneshot::Sender<ReleaseOutcome>>, seek: bool },
+    /// Look for a lease that others of this process wait for.
+    /// `yields`: another process was just woken for it, and is to get it first.
+    Seek { resource: Resource, yields: bool },
+    /// Look at the leases: one may be renewed for longer than it seemed.
+    Look,
+    /// Have this client told when the lease becomes free.
+    Enlist { resource: Resource },
+}
+
+/// What an attempt came to. A lease that nobody takes out of its channel is released as it is dropped.
+pub(super) type Acquired = Result<Lease, AcquireError>;
+
+/// Orders that the engine has not seen yet.
+#[derive(Debug, Default)]
+pub(super) struct Inbox {
+    state: Mutex<State>,
+    arrived: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    orders: Vec<Order>,
+    is_running: bool,
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State")
+            .field("orders", &self.orders.len())
+            .field("is_running", &self.is_running)
+            .finish()
+    }
+}
+
+/// There is no engine, and no runtime to start one in.
+pub(super) struct NoRuntime;
+
+impl Inbox {
+    /// Leaves an order, and starts the engine in the current runtime if it does not run.
+    pub(super) fn leave(shared: &Arc<Shared>, order: Order) -> Result<(), NoRuntime> {
+        let inbox = &shared.inbox;
+        let mut state = inbox.state();
+        let starts = if state.is_running {
+            None
+        } else {
+            Some(Handle::try_current().map_err(|_| NoRuntime)?)
+        };
+        state.is_running = true;
+        let is_first = state.orders.is_empty();
+        state.orders.push(order);
+        // A runtime that is shutting down drops the engine right here, which then takes the lock.
+        drop(state);
+        if is_first {
+            inbox.arrived.notify_one();
+        }
+        if let Some(runtime) = starts {
+            drop(runtime.spawn(engine::run(Running::new(Arc::clone(shared)))));
+        }
+        Ok(())
+    }
+
+    /// Waits until there may be an order.
+    pub(super) async fn arrived(&self) {
+        self.arrived.notified().await;
+    }
+
+    /// All orders so far; `orders` is an empty vector whose room is used again.
+    pub(super) fn take(&self, orders: &mut Vec<Order>) {
+        mem::swap(&mut self.state().orders, orders);
+    }
+
+    /// Notes that the engine ends, unless there is an order.
+    pub(super) fn close_if_empty(&self) -> bool {
+        let mut state = self.state();
+        state.is_running = !state.orders.is_empty();
+        !state.is_running
+    }
+
+    /// Notes that the engine ended, and throws away what it had no time for.
+    pub(super) fn abandon(&self) {
+        let mut state = self.state();
+        state.is_running = false;
+        let orders = mem::take(&mut state.orders);
+        drop(state);
+        drop(orders);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

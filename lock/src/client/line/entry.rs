@@ -1,0 +1,119 @@
+//! A place in a line, and what becomes of it when it is left.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::{Line, Place, Served};
+use crate::{
+    client::{
+        error::AcquireError,
+        inbox::{Inbox, Order},
+        lease::Lease,
+        leases::Shared,
+    },
+    model::{Resource, quorum},
+};
+
+/// What becomes of a lease that is given back.
+pub(in crate::client) enum Passing {
+    /// The next waiter has it.
+    Passed,
+    /// The nodes get it back; `seek`: others of this process still want it.
+    Release { seek: bool },
+}
+
+/// The caller asks the nodes for itself. Dropped without a lease, it leaves the entry to those who
+/// wait.
+pub(in crate::client) struct Asking {
+    pub(super) shared: Arc<Shared>,
+    pub(super) resource: Resource,
+    pub(super) is_done: bool,
+}
+
+/// A place in the line; dropping it leaves the line.
+pub(in crate::client) struct Spot {
+    pub(super) shared: Arc<Shared>,
+    pub(super) resource: Resource,
+    pub(in crate::client) served: oneshot::Receiver<Served>,
+}
+
+impl Asking {
+    /// The nodes granted it.
+    pub(in crate::client) fn got(mut self, lease: Lease) -> Lease {
+        self.is_done = true;
+        if let Some(line) = self.shared.lines.state().lines.get_mut(&self.resource) {
+            line.place = Place::Here(Arc::clone(lease.grant()));
+        }
+        lease
+    }
+
+    /// The nodes did not grant it: the caller waits, before everybody who came after it.
+    pub(in crate::client) fn wait(mut self, error: AcquireError) -> Spot {
+        self.is_done = true;
+        let mut state = self.shared.lines.state();
+        let line =
+            state.lines.entry(self.resource.clone()).or_insert_with(|| Line::new(Place::Sought));
+        line.place = Place::Sought;
+        (line.last, line.attempts) = (Some(error), 1);
+        let spot = line.wait(&self.shared, &self.resource, true);
+        drop(state);
+        seek(&self.shared, &self.resource, false);
+        spot
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        if self.is_done {
+            return;
+        }
+        let mut state = self.shared.lines.state();
+        let Some(line) = state.lines.get_mut(&self.resource) else { return };
+        if line.is_wanted() {
+            line.place = Place::Sought;
+            drop(state);
+            seek(&self.shared, &self.resource, false);
+        } else {
+            let _over = state.lines.remove(&self.resource);
+        }
+    }
+}
+
+impl Spot {
+    /// Why the caller has not been served so far, and after how many attempts of the seeker.
+    pub(in crate::client) fn reason(&self) -> (AcquireError, u32) {
+        let state = self.shared.lines.state();
+        let line = state.lines.get(&self.resource);
+        let attempts = line.map_or(0, |line| line.attempts);
+        let last = line.and_then(|line| line.last.clone());
+        let nodes = self.shared.nodes.len();
+        (
+            last.unwrap_or_else(|| AcquireError::held_here(&self.resource, nodes, quorum(nodes))),
+            attempts,
+        )
+    }
+}
+
+impl Drop for Spot {
+    fn drop(&mut self) {
+        // Receivers that are gone are skipped when their turn comes; when they are many they are
+        // removed at once.
+        self.served.close();
+        let mut state = self.shared.lines.state();
+        if let Some(line) = state.lines.get_mut(&self.resource) {
+            line.gone += 1;
+            if line.gone > line.waiters.len() / 2 {
+                let _wanted = line.is_wanted();
+                line.stir.notify_one();
+            }
+        }
+    }
+}
+
+/// Has a lease sought for those who wait; without a runtime they are told that nobody can.
+pub(super) fn seek(shared: &Arc<Shared>, resource: &Resource, yields: bool) {
+    if Inbox::leave(shared, Order::Seek { resource: resource.clone(), yields }).is_err() {
+        shared.lines.abandon(|line| line == resource);
+    }
+}

@@ -1,0 +1,91 @@
+-- Grants a lease on this node if nobody has it here, and mints its number.
+--
+-- KEYS[1]  the lease: the resource's name, verbatim
+-- ARGV[1]  "<hint>:<holder>": the smallest number to mint (the client's clock in us, 16 digits)
+-- ARGV[2]  ttl in ms
+-- ARGV[3]  the client to wake when a held lease becomes free, or ''
+-- ARGV[4]  'check' from whoever loads this script (see guard.lua)
+--
+-- Returns  1                   granted with the hint as number
+--          n                   granted with number n, or ours already
+--          {0, pttl, fence}    held by another; pttl -1 without expiry, fence 0 if unknown
+--          {1, clock}          the hint is too far ahead of this node's clock
+--          {2}                 this node may not vote
+--
+-- The fence is "<number>:<holder>", the highest number bound here and to whom. Atomic since it must
+-- rise in the same step in which the lease is taken: a number that is minted apart from its grant can
+-- be older than the grant of the next holder.
+
+local lease, bid, ttl = KEYS[1], ARGV[1], ARGV[2]
+local fence_key, waiting_key
+if string.find(lease, '{', 1, true) then
+  --#include keys.lua
+  fence_key, waiting_key = side_key('fence', lease), side_key('waiting', lease)
+else
+  fence_key = 'leasehold:fence-of:{' .. lease .. '}'
+  waiting_key = 'leasehold:waiting-of:{' .. lease .. '}'
+end
+local seen = redis.call('MGET', fence_key, MEMBER, waiting_key)
+local fence, member = seen[1], seen[2]
+local taken
+
+-- Nearly always: the hint is above all that is known here, and within what is noted. Three calls,
+-- and texts compared as they are: this path decides how many leases a server can grant.
+local hint = string.sub(bid, 1, 16)
+if fence and member and not seen[3] and not ARGV[4] and fence < hint and hint < member
+  and string.sub(member, 18, 33) < hint and string.sub(member, 35, 50) == RUN then
+  local longest = string.sub(member, 52)
+  if #ttl < #longest or (#ttl == #longest and ttl <= longest) then
+    taken = redis.call('SET', lease, string.sub(bid, 18), 'NX', 'PX', ttl)
+    if taken then
+      redis.call('SET', fence_key, bid, 'PX', #ttl <= 6 and '7200000' or '93600000')
+      return 1
+    end
+  end
+end
+
+--#include guard.lua
+--#include waiting.lua
+
+local HINT_LAG_MAX_US = 2400000000
+
+member = member_of(member, ARGV[4])
+if not member then return {2} end
+
+-- A fence value that is not ours (a foreign key of that name) counts as none.
+local bound, bound_to = split(fence)
+local holder = string.sub(bid, 18)
+
+taken = taken or redis.call('SET', lease, seen[3] and holder .. '+' or holder, 'NX', 'PX', ttl)
+if not taken then
+  -- MGET: a lease of another kind (a hash of Redisson, say) is a foreign holder, not an error.
+  local value = redis.call('MGET', lease)[1]
+  if value and bound_to == holder and string.sub(value, 1, 32) == holder then return bound end
+  if ARGV[3] ~= '' then
+    enlist(waiting_key, ARGV[3])
+    mark(lease, value, fence)
+  end
+  return {0, redis.call('PTTL', lease), bound or 0}
+end
+
+local high = tonumber(string.sub(member, 1, 16))
+local floor = tonumber(string.sub(member, 18, 33))
+hint = tonumber(hint)
+local clock = clock_us()
+local above = floor
+if bound then
+  above = math.max(bound, floor)
+elseif clock - hint >= HINT_LAG_MAX_US then
+  above = high
+end
+
+local number = math.min(math.max(hint, above + 1), MAX)
+if number > high or tonumber(ttl) > tonumber(string.sub(member, 52)) then
+  if hint > above + 1 and hint - clock > HINT_AHEAD_MAX_US then
+    redis.call('DEL', lease)
+    return {1, clock}
+  end
+  raise(member, number, ttl, clock)
+end
+redis.call('SET', fence_key, digits(number) .. ':' .. holder, 'PX', fence_ms(ttl))
+return number
