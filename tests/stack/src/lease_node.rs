@@ -1,5 +1,6 @@
 //! One lease node: an independent Redis server, and the verbs that break it.
 
+use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo as _};
 
 use crate::folder::private_folder;
-use crate::identity::Identity;
+use crate::identity::{Identity, give};
 use crate::launch::Launch;
 use crate::machine::{RedisServer, Site};
 use crate::ports::free_port;
@@ -56,6 +57,7 @@ struct Started {
     log: PathBuf,
     persistence: Persistence,
     run_as: Option<Identity>,
+    args: Vec<OsString>,
 }
 
 impl LeaseNode {
@@ -70,18 +72,30 @@ impl LeaseNode {
         private_folder(&folder, site.run_as)?;
         let log = site.folder.join(format!("{name}.log"));
         let program = server.program.clone();
-        let started = Started { program, folder, log, persistence, run_as: site.run_as };
-        let mut attempt = 1;
-        loop {
-            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
-            match started.begin(&name, address).await {
-                Ok(process) => {
-                    return Ok(Self { name, address, kind: Kind::Started { started, process } });
-                }
-                Err(StartError::PortTaken(_)) if attempt < PORT_ATTEMPTS => attempt += 1,
-                Err(error) => return Err(error.into()),
-            }
-        }
+        let run_as = site.run_as;
+        Started { program, folder, log, persistence, run_as, args: Vec::new() }
+            .begin_anew(name)
+            .await
+    }
+
+    /// Starts another server like this one beside it, with a port and a folder of its own there,
+    /// these lines as its configuration file, and these arguments: a server of a cluster, a replica,
+    /// a sentinel.
+    ///
+    /// # Errors
+    /// When it does not answer in time, or the stack did not start this one.
+    pub async fn beside(&self, name: &str, config: &str, args: &[&str]) -> anyhow::Result<Self> {
+        let process = self.ours("multiplied")?;
+        let Kind::Started { started, .. } = &self.kind else { bail!("{name}: not ours") };
+        let log = process.log_path().with_file_name(format!("{name}.log"));
+        let folder = started.folder.with_file_name(name);
+        private_folder(&folder, started.run_as)?;
+        let file = folder.join("server.conf");
+        std::fs::write(&file, config)?;
+        give(&file, started.run_as)?;
+        let mut started = Started { folder, log, args: vec![file.into()], ..started.clone() };
+        started.args.extend(args.iter().map(OsString::from));
+        started.begin_anew(name.to_owned()).await
     }
 
     /// Uses the node at `url` as it is; it must answer.
@@ -215,6 +229,22 @@ impl LeaseNode {
 }
 
 impl Started {
+    /// Starts it at a port that is free.
+    async fn begin_anew(self, name: String) -> anyhow::Result<LeaseNode> {
+        let mut attempt = 1;
+        loop {
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
+            match self.begin(&name, address).await {
+                Ok(process) => {
+                    let kind = Kind::Started { started: self, process };
+                    return Ok(LeaseNode { name, address, kind });
+                }
+                Err(StartError::PortTaken(_)) if attempt < PORT_ATTEMPTS => attempt += 1,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
     async fn begin(&self, name: &str, address: SocketAddr) -> Result<Process, StartError> {
         let process = Process::spawn(&self.launch(name, address)).map_err(StartError::Failed)?;
         let (url, pid) = (format!("redis://{address}"), process.pid());
@@ -223,12 +253,13 @@ impl Started {
     }
 
     fn launch(&self, name: &str, address: SocketAddr) -> Launch {
-        let Self { program, folder, log, persistence, run_as } = self;
+        let Self { program, folder, log, persistence, run_as, args } = self;
         let append: &[&str] = match persistence {
             Persistence::Durable => &["--appendonly", "yes", "--appendfsync", "always"],
             Persistence::None => &["--appendonly", "no"],
         };
         Launch::new(name, program, log)
+            .args(args)
             .args(["--bind", &address.ip().to_string(), "--port", &address.port().to_string()])
             .arg("--dir")
             .arg(folder)

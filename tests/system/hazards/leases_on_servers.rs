@@ -2,28 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use leasehold::{LeaseConfig, Leases, ReleaseOutcome, Resource};
-use leasehold_stack::{Persistence, Silent, Stack, StackConfig};
+use leasehold::{LeaseConfig, Leases, ReleaseOutcome};
+use leasehold_stack::Persistence;
 
-const TTL: Duration = Duration::from_millis(1000);
-
-async fn nodes(count: usize, persistence: Persistence) -> Stack {
-    let config = StackConfig { lease_nodes: count, persistence, postgres: false };
-    Stack::start(config, &Silent).await.unwrap()
-}
-
-fn client(stack: &Stack) -> Leases {
-    let config = LeaseConfig {
-        ttl: TTL,
-        node_timeout: Duration::from_millis(200),
-        ..LeaseConfig::default()
-    };
-    Leases::connect(stack.redis_urls(), config).unwrap()
-}
-
-fn resource() -> Resource {
-    Resource::new("stage").unwrap()
-}
+use crate::servers::{PATIENCE, TTL, client, nodes, resource};
 
 #[tokio::test]
 async fn tokens_grow_across_clients_and_dead_nodes() {
@@ -43,7 +25,7 @@ async fn tokens_grow_across_clients_and_dead_nodes() {
                 }
             }
         }
-        let lease = clients[turn % 3].acquire(&resource(), Duration::from_secs(20)).await.unwrap();
+        let lease = clients[turn % 3].acquire(&resource(), PATIENCE).await.unwrap();
         assert!(Some(lease.token()) > newest, "turn {turn}: {:?} after {newest:?}", lease.token());
         newest = Some(lease.token());
         let rival = clients[(turn + 1) % 3].try_acquire(&resource()).await;
@@ -55,12 +37,12 @@ async fn tokens_grow_across_clients_and_dead_nodes() {
 #[tokio::test]
 async fn tokens_grow_although_every_node_forgets_everything() {
     let stack = nodes(3, Persistence::None).await;
-    let first = client(&stack).try_acquire(&resource()).await.unwrap();
+    let first = client(&stack).acquire(&resource(), PATIENCE).await.unwrap();
     for node in &stack.nodes {
         node.flush_all().await.unwrap();
     }
-    // Another process, which has seen nothing: its clock is past the last number.
-    let second = client(&stack).try_acquire(&resource()).await.unwrap();
+    // Another process, which has seen nothing. No node remembers: its clock is past the last number.
+    let second = client(&stack).acquire(&resource(), PATIENCE).await.unwrap();
     assert!(second.token() > first.token());
 }
 
@@ -68,7 +50,7 @@ async fn tokens_grow_although_every_node_forgets_everything() {
 async fn a_lease_is_kept_over_its_ttl_and_freed_when_its_holder_stops_renewing() {
     let stack = nodes(3, Persistence::Durable).await;
     let (ours, theirs) = (client(&stack), client(&stack));
-    let lease = ours.try_acquire(&resource()).await.unwrap();
+    let lease = ours.acquire(&resource(), PATIENCE).await.unwrap();
     tokio::time::sleep(TTL * 2).await;
     assert!(!lease.is_lost());
     assert!(theirs.try_acquire(&resource()).await.is_err());
@@ -80,23 +62,21 @@ async fn a_lease_is_kept_over_its_ttl_and_freed_when_its_holder_stops_renewing()
     assert_eq!(loss, leasehold::Loss::Expired, "after {:?}", begun.elapsed());
     stack.nodes[0].resume().unwrap();
     stack.nodes[1].resume().unwrap();
-    assert!(theirs.acquire(&resource(), TTL * 20).await.is_ok());
+    assert!(theirs.acquire(&resource(), PATIENCE).await.is_ok());
 }
 
 #[tokio::test]
 async fn a_killed_node_is_replaced_on_the_connection_level_without_a_restart_of_the_client() {
     let mut stack = nodes(1, Persistence::Durable).await;
     let leases = client(&stack);
-    assert_eq!(
-        leases.try_acquire(&resource()).await.unwrap().release().await,
-        ReleaseOutcome::Released
-    );
+    let lease = leases.acquire(&resource(), PATIENCE).await.unwrap();
+    assert_eq!(lease.release().await, ReleaseOutcome::Released);
     stack.nodes[0].kill().await.unwrap();
     let error = leases.try_acquire(&resource()).await.unwrap_err();
     assert!(error.is_unavailable() && error.is_retryable(), "{error}");
     assert!(error.to_string().contains("127.0.0.1"), "the node is not named: {error}");
     stack.nodes[0].restart().await.unwrap();
-    assert!(leases.acquire(&resource(), Duration::from_secs(20)).await.is_ok());
+    assert!(leases.acquire(&resource(), PATIENCE).await.is_ok());
 }
 
 #[tokio::test]
@@ -106,6 +86,8 @@ async fn plain_redlock_holders_and_ours_exclude_each_other() {
     let mut redis = stack.nodes[0].connection().await.unwrap();
     let name = resource();
     let name = name.as_str();
+    let admitted = leases.acquire(&resource(), PATIENCE).await.unwrap();
+    assert_eq!(admitted.release().await, ReleaseOutcome::Released);
 
     // Theirs excludes ours, whatever type the key has, and is never touched.
     for foreign in [

@@ -159,8 +159,8 @@ fn files_are_one_idea_long() {
 #[test]
 fn every_script_and_migration_is_used() {
     let root = root();
-    let redis = fs::read_to_string(root.join("lock/src/node/redis.rs")).unwrap();
-    for entry in fs::read_dir(root.join("lock/src/node/scripts")).unwrap() {
+    let redis = fs::read_to_string(root.join("lock/src/node/redis/scripts.rs")).unwrap();
+    for entry in fs::read_dir(root.join("lock/src/node/redis/scripts")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         assert!(redis.contains(&name), "{name} is used by nobody");
     }

@@ -1,0 +1,194 @@
+//! The packages of the foreign programs: pinned and hashed, fetched into the target folder once.
+
+use std::{
+    env, fs,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    io::Write as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use leasehold_stack::{Launch, Process};
+use tokio::sync::OnceCell;
+
+/// How long a package manager may take; it fetches 3 MB.
+const FETCH_LIMIT: Duration = Duration::from_secs(300);
+/// How long a program may take to say its version: it may start from a cold disk.
+const VERSION_LIMIT: Duration = Duration::from_secs(30);
+
+/// What must not be skipped: `required` for everything, or some of `python`, `node`.
+const REQUIRED: &str = "LEASEHOLD_INTEROP";
+
+/// What package managers say of a package or a list that is not what was pinned.
+const TAMPERED: [&str; 3] = ["DO NOT MATCH THE HASHES", "EINTEGRITY", "EUSAGE"];
+
+/// A language whose packages can be had or not.
+#[derive(Debug)]
+pub(super) struct Language {
+    name: &'static str,
+    /// What runs its scripts.
+    pub(super) interpreter: &'static str,
+    package_manager: &'static [&'static str],
+    /// The lists of packages.
+    lists: &'static [&'static str],
+    install: &'static [&'static str],
+    fetched: &'static OnceCell<Result<PathBuf, String>>,
+}
+
+pub(super) const PYTHON: Language = Language {
+    name: "python",
+    interpreter: "python3",
+    package_manager: &["python3", "-m", "pip"],
+    lists: &["requirements.txt"],
+    install: &[
+        "install",
+        "--target=.",
+        "--requirement=requirements.txt",
+        "--require-hashes",
+        "--only-binary=:all:",
+        "--no-deps",
+        "--retries=1",
+        "--timeout=20",
+    ],
+    fetched: {
+        static FETCHED: OnceCell<Result<PathBuf, String>> = OnceCell::const_new();
+        &FETCHED
+    },
+};
+
+pub(super) const NODE: Language = Language {
+    name: "node",
+    interpreter: "node",
+    package_manager: &["npm"],
+    lists: &["package.json", "package-lock.json"],
+    install: &[
+        "ci",
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+        "--fetch-retries=1",
+        "--fetch-timeout=20000",
+    ],
+    fetched: {
+        static FETCHED: OnceCell<Result<PathBuf, String>> = OnceCell::const_new();
+        &FETCHED
+    },
+};
+
+/// The scripts and the lists of packages.
+pub(super) fn sources() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("interop")
+}
+
+impl Language {
+    /// The folder with the packages; `None` after saying that the test is skipped, and why.
+    pub(super) async fn packages(&self) -> Option<&Path> {
+        match self.fetched.get_or_init(|| self.fetch()).await {
+            Ok(folder) => Some(folder),
+            Err(why) => {
+                self.skip(why);
+                None
+            }
+        }
+    }
+
+    #[track_caller]
+    fn skip(&self, why: &str) {
+        let said = env::var(REQUIRED).unwrap_or_default();
+        assert!(!requires(&said, self.name), "{REQUIRED}={said}, but {why}");
+        let thread = std::thread::current();
+        let test = thread.name().unwrap_or("a test");
+        // Past the capture of the test harness, which shows nothing of a test that passes.
+        let mut stderr = std::io::stderr();
+        let line = format!("\nskipped: {test}: {why} ({REQUIRED}=required makes this a failure)");
+        writeln!(stderr, "{line}").unwrap();
+    }
+
+    /// Safe for several processes at once: each fetches into a folder of its own, and the first one
+    /// to rename it has made what all use.
+    async fn fetch(&self) -> Result<PathBuf, String> {
+        self.run(&[self.interpreter, "--version"], Path::new("."), VERSION_LIMIT).await?;
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+        let cache = target.join("leasehold-interop");
+        let complete = cache.join(self.folder_name());
+        if complete.is_dir() {
+            return Ok(complete);
+        }
+        fs::create_dir_all(&cache).unwrap();
+        let partial = tempfile::Builder::new().prefix(".partial-").tempdir_in(&cache).unwrap();
+        for list in self.lists {
+            fs::copy(sources().join(list), partial.path().join(list)).unwrap();
+        }
+        let install = [self.package_manager, self.install].concat();
+        self.run(&install, partial.path(), FETCH_LIMIT).await?;
+        let renamed = fs::rename(partial.path(), &complete);
+        assert!(renamed.is_ok() || complete.is_dir(), "{}: {renamed:?}", complete.display());
+        Ok(complete)
+    }
+
+    /// Named after what is in it: a list that changes is a folder of its own.
+    fn folder_name(&self) -> String {
+        let mut hasher = DefaultHasher::new();
+        for list in self.lists {
+            fs::read(sources().join(list)).unwrap().hash(&mut hasher);
+        }
+        format!("{}-{:016x}", self.name, hasher.finish())
+    }
+
+    /// Runs a command to its end; the error is why it cannot be had.
+    async fn run(&self, command: &[&str], folder: &Path, limit: Duration) -> Result<(), String> {
+        let what = command.join(" ");
+        let logs = tempfile::tempdir().unwrap();
+        let launch = Launch::new(command[0], command[0], logs.path().join("log"))
+            .args(&command[1..])
+            .folder(folder)
+            .env("PIP_DISABLE_PIP_VERSION_CHECK", "1")
+            .env("PIP_ROOT_USER_ACTION", "ignore")
+            // A configuration file that sets these makes a target folder impossible.
+            .env("PIP_USER", "0")
+            .env("PIP_REQUIRE_VIRTUALENV", "0");
+        let process = Process::spawn(&launch).map_err(|error| format!("{error:#}"))?;
+        let status = process.wait(limit).await.map_err(|error| format!("{error:#}"))?;
+        let log = process.log_tail(100);
+        let tampered = TAMPERED.iter().any(|sign| log.contains(sign));
+        assert!(!tampered, "{what}: not the packages that were pinned:\n{log}");
+        if status.success() {
+            return Ok(());
+        }
+        let said = log.lines().find(|line| line.to_lowercase().contains("error"));
+        let said = said.or_else(|| log.lines().last()).unwrap_or("it says nothing");
+        Err(format!("`{what}` ended with {status}: {said}"))
+    }
+}
+
+/// Whether the value of the variable forbids to skip what this language is needed for.
+fn requires(said: &str, language: &str) -> bool {
+    let words = said.split(',').map(str::trim).filter(|word| !word.is_empty());
+    let mut required = false;
+    for word in words {
+        // A word that is misspelt would otherwise require nothing, in silence.
+        let known = ["required", PYTHON.name, NODE.name].contains(&word);
+        assert!(known, "{REQUIRED} has the unknown word {word:?}");
+        required |= word == "required" || word == language;
+    }
+    required
+}
+
+#[test]
+fn what_is_required_is_not_skipped() {
+    for (said, python, node) in [
+        ("", false, false),
+        ("required", true, true),
+        ("python", true, false),
+        ("python,node", true, true),
+        (" node ,", false, true),
+    ] {
+        assert_eq!((requires(said, "python"), requires(said, "node")), (python, node), "{said:?}");
+    }
+}
+
+#[test]
+#[should_panic(expected = "unknown word \"yes\"")]
+fn an_unknown_word_is_not_read_as_not_required() {
+    requires("yes", "python");
+}

@@ -1,0 +1,169 @@
+//! The smallest set of permissions that a client of the lock needs on a server.
+
+use std::{sync::Arc, time::Duration};
+
+use leasehold::{
+    GrantNumber, HolderId, Leases, Resource,
+    model::{Admission, ClientId, GrantRequest, Question, Reply, Standing},
+    node::{Node as _, RedisNode},
+};
+use leasehold_stack::{Persistence, Stack};
+use redis::aio::MultiplexedConnection;
+use tokio::sync::mpsc;
+
+use crate::{
+    servers::{PATIENCE, config, nodes, redis, resource},
+    world::LIMIT,
+};
+
+/// As in the README, whose line is read here so that it stays true.
+const README: &str = include_str!("../../../lock/README.md");
+const NAME: &str = "lease";
+const PASSWORD: &str = "secret";
+
+/// The rules of the README's user.
+fn rules() -> Vec<&'static str> {
+    let line = README.lines().find_map(|line| line.strip_prefix("user lease on >secret "));
+    line.expect("the README has the line").split_whitespace().collect()
+}
+
+async fn make_user(redis: &mut MultiplexedConnection, rules: &[&str]) {
+    redis::cmd("ACL").arg("DELUSER").arg(NAME).exec_async(redis).await.unwrap();
+    let mut set = redis::cmd("ACL");
+    set.arg("SETUSER").arg(NAME).arg("reset").arg("on").arg(format!(">{PASSWORD}")).arg(rules);
+    set.exec_async(redis).await.unwrap();
+}
+
+fn url(stack: &Stack) -> String {
+    stack.nodes[0].url().replace("redis://", &format!("redis://{NAME}:{PASSWORD}@"))
+}
+
+fn grant(holder: u128, waiter: Option<ClientId>) -> Question {
+    Question::Grant(Arc::new(request(holder, waiter)))
+}
+
+fn request(holder: u128, waiter: Option<ClientId>) -> GrantRequest {
+    GrantRequest {
+        resource: resource(),
+        holder: HolderId::from_random(holder),
+        ttl: Duration::from_secs(3600),
+        hint: GrantNumber::ONE,
+        waiter,
+    }
+}
+
+/// Uses a server in every way; says what does not work.
+async fn use_it(stack: &Stack, rules: &[&str]) -> Result<(), String> {
+    let mut admin = redis(&stack.nodes[0]).await;
+    redis::cmd("FLUSHALL").exec_async(&mut admin).await.unwrap();
+    redis::cmd("SCRIPT").arg("FLUSH").exec_async(&mut admin).await.unwrap();
+    make_user(&mut admin, rules).await;
+    let node = Arc::new(RedisNode::new(&url(stack), LIMIT).unwrap());
+    let ask = async |question: Question, wanted: fn(&Reply) -> bool| {
+        let reply = node.ask(std::slice::from_ref(&question)).await.remove(0);
+        let reply = reply.map_err(|error| error.to_string())?;
+        if wanted(&reply) { Ok(reply) } else { Err(format!("{question:?}: {reply:?}")) }
+    };
+
+    let client = ClientId::from_random(1);
+    let (sender, mut woken) = mpsc::channel::<Resource>(1);
+    let listening = Arc::clone(&node);
+    let ear = tokio::spawn(async move { listening.listen(client, sender).await });
+    loop {
+        let numsub =
+            redis::cmd("PUBSUB").arg("NUMSUB").arg(format!("leasehold:wake:{client}")).clone();
+        let (_, heard): (String, u32) = numsub.query_async(&mut admin).await.unwrap();
+        if heard == 1 {
+            break;
+        }
+        if ear.is_finished() {
+            return Err(ear.await.unwrap().to_string());
+        }
+        tokio::task::yield_now().await;
+    }
+
+    let outside =
+        ask(Question::Stand, |reply| matches!(reply, Reply::Standing(Standing::Outside { .. })));
+    let Reply::Standing(Standing::Outside { outage, .. }) = outside.await? else {
+        return Err("it votes".to_owned());
+    };
+    let admission = Admission {
+        floor: GrantNumber::ONE,
+        ttl_max: Duration::from_secs(1),
+        quarantine: Duration::ZERO,
+        outage,
+    };
+    ask(Question::Admit(admission), |reply| *reply == Reply::Admitted).await?;
+    let granted = ask(grant(1, None), |reply| matches!(reply, Reply::Granted(_))).await?;
+    let Reply::Granted(number) = granted else { return Err("no number".to_owned()) };
+    ask(grant(2, Some(client)), |reply| matches!(reply, Reply::Held { .. })).await?;
+    let binding = request(1, None).bind(number);
+    ask(Question::Commit(binding.clone()), |reply| *reply == Reply::Bound).await?;
+    ask(Question::Renew(binding.clone()), |reply| *reply == Reply::Bound).await?;
+    ask(Question::Enlist { resource: resource(), client }, |reply| *reply == Reply::Enlisted)
+        .await?;
+    let release = Question::Release { resource: resource(), holder: binding.holder };
+    ask(release, |reply| *reply == Reply::Released { woke: true }).await?;
+    let told = tokio::time::timeout(LIMIT, woken.recv()).await;
+    if told != Ok(Some(resource())) {
+        return Err(format!("told {told:?}"));
+    }
+    node.ping().await.map_err(|error| error.to_string())?;
+    let report = node.report().await.map_err(|error| error.to_string())?.unwrap();
+    if report.append_only == "unknown" {
+        return Err("the check cannot see appendfsync".to_owned());
+    }
+    ear.abort();
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_user_of_the_readme_may_do_all_that_is_needed_and_nothing_else() {
+    let stack = nodes(1, Persistence::Durable).await;
+    let rules = rules();
+    assert_eq!(use_it(&stack, &rules).await, Ok(()));
+    let permissions = rules.iter().filter(|rule| rule.starts_with(['+', '~', '&']));
+    let mut count = 0;
+    for left_out in permissions {
+        let less: Vec<&str> = rules.iter().copied().filter(|rule| rule != left_out).collect();
+        let broken = use_it(&stack, &less).await;
+        assert!(broken.is_err(), "{left_out} is not needed");
+        count += 1;
+    }
+    assert!(count > 10, "the line was not read");
+}
+
+#[tokio::test]
+async fn leases_work_with_the_user_of_the_readme() {
+    let stack = nodes(1, Persistence::Durable).await;
+    make_user(&mut redis(&stack.nodes[0]).await, &rules()).await;
+    let client = || Leases::connect([url(&stack)], config()).unwrap();
+    let (ours, theirs) = (client(), client());
+    assert_eq!(ours.check().await, Ok(vec![]));
+    let lease = ours.acquire(&resource(), PATIENCE).await.unwrap();
+    // Over its lifetime: it is renewed.
+    let waiting = tokio::spawn(async move { theirs.acquire(&resource(), PATIENCE).await });
+    tokio::time::sleep(config().ttl * 2).await;
+    assert!(!lease.is_lost() && !waiting.is_finished());
+    let token = lease.token();
+    let _outcome = lease.release().await;
+    assert!(waiting.await.unwrap().unwrap().token() > token);
+}
+
+#[tokio::test]
+async fn a_missing_permission_ends_a_wait_at_once_and_is_named() {
+    let stack = nodes(1, Persistence::Durable).await;
+    let mut admin = redis(&stack.nodes[0]).await;
+    for left_out in ["+evalsha", "+eval", "+info", "+mget", "+set", "+time", "~*"] {
+        redis::cmd("FLUSHALL").exec_async(&mut admin).await.unwrap();
+        redis::cmd("SCRIPT").arg("FLUSH").exec_async(&mut admin).await.unwrap();
+        let less: Vec<&str> = rules().into_iter().filter(|rule| *rule != left_out).collect();
+        make_user(&mut admin, &less).await;
+        let leases = Leases::connect([url(&stack)], config()).unwrap();
+        let wanted = resource();
+        let wait = leases.acquire(&wanted, Duration::from_secs(3600));
+        let error = tokio::time::timeout(LIMIT, wait).await.expect(left_out).unwrap_err();
+        assert!(!error.is_retryable(), "{left_out}: {error}");
+        assert!(error.to_string().contains("denied"), "{left_out}: {error}");
+    }
+}
