@@ -1,21 +1,18 @@
-//! `bench lease`: ours, with token, beside the bare pair that a user would write with the same
-//! client library: `SET NX PX` on all nodes, wait for a quorum, compare-and-delete on all nodes.
-#![expect(clippy::print_stdout, reason = "the table is the program's output")]
+//! `bench lease`: ours, with token, beside three others that take a lease without contention and
+//! give it back, on the same servers.
+#![expect(clippy::print_stdout, reason = "the tables are the program's output")]
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
-use anyhow::Context as _;
-use futures_util::{StreamExt as _, future::join_all, stream::FuturesUnordered};
 use hdrhistogram::Histogram;
-use leasehold::{LeaseConfig, Leases, Resource};
-use leasehold_stack::{Persistence, Stack, StackConfig, Stderr};
-use redis::{Script, aio::MultiplexedConnection};
-use uuid::Uuid;
+use leasehold_stack::Persistence;
 
-const TTL: Duration = Duration::from_secs(10);
+use crate::{
+    commands::Calls,
+    pair::Contestant,
+    servers::Servers,
+    stats::{float, histogram, median, median_ratio},
+};
 
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
@@ -41,155 +38,120 @@ pub(crate) struct Args {
 }
 
 /// One round: pairs per second, and how long a pair took.
-struct Round {
-    rate: f64,
-    times: Histogram<u64>,
+pub(crate) struct Round {
+    pub(crate) rate: f64,
+    pub(crate) times: Histogram<u64>,
 }
 
-#[derive(Clone)]
-enum Contestant {
-    Ours(Leases),
-    Bare(Vec<MultiplexedConnection>, Arc<Script>),
+/// All rounds of one contestant.
+struct Measured {
+    name: &'static str,
+    plain: &'static [&'static str],
+    rates: Vec<f64>,
+    times: Histogram<u64>,
+    calls: Calls,
 }
 
 #[tokio::main]
 pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
     let persistence = if args.durable { Persistence::Durable } else { Persistence::None };
+    let Args { rounds, round_ms, .. } = args;
+    println!("acquire + release on distinct names, pairs per second");
     println!(
-        "acquire + release on distinct names, pairs per second, median of {} rounds",
-        args.rounds
+        "medians of {rounds} interleaved rounds of {round_ms} ms; ratios are of rounds side by side"
     );
-    println!("nodes  tasks       ours       bare   ratio    ours p50/p99 µs      bare p50/p99 µs");
+    println!(
+        "limit: what the scripts cost the servers, asked for all tasks in one write per node\n"
+    );
+    println!(
+        "               ours divided by  |           pairs per second          |         p50/p99 µs"
+    );
+    println!(
+        "nodes tasks   bare rslock limit |    ours     bare   rslock    limit  |        ours         bare       rslock"
+    );
+    let mut costs = Vec::new();
     for &nodes in &args.nodes {
-        let config = StackConfig { lease_nodes: nodes, persistence, postgres: false };
-        let stack = Stack::start(config, &Stderr::new()).await?;
-        let ours = Contestant::Ours(Leases::connect(
-            stack.redis_urls(),
-            LeaseConfig {
-                ttl: TTL,
-                node_timeout: Duration::from_secs(4),
-                ..LeaseConfig::default()
-            },
-        )?);
-        let connections =
-            join_all(stack.nodes.iter().map(leasehold_stack::LeaseNode::connection)).await;
-        let connections = connections.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
-        let delete = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
-        let bare = Contestant::Bare(connections, Arc::new(Script::new(delete)));
+        let servers = Servers::start(nodes, persistence).await?;
+        let contestants = Contestant::all(&servers).await?;
         for &tasks in &args.tasks {
-            compare(args, nodes, tasks, &ours, &bare).await?;
+            let measured = measure(args, &servers, &contestants, tasks).await?;
+            println!("{nodes:>5} {tasks:>5}   {}", rates(&measured));
+            costs.extend(measured.iter().map(|measured| (nodes, tasks, measured.cost(nodes))));
         }
     }
-    Ok(())
-}
-
-async fn compare(
-    args: &Args,
-    nodes: usize,
-    tasks: usize,
-    ours: &Contestant,
-    bare: &Contestant,
-) -> anyhow::Result<()> {
-    let span = Duration::from_millis(args.round_ms);
-    // Connections, scripts and caches get warm outside of what is measured.
-    for contestant in [ours, bare] {
-        let _warm = round(contestant, tasks, span / 5).await?;
-    }
-    let (mut our_rounds, mut bare_rounds) = (Vec::new(), Vec::new());
-    for _ in 0..args.rounds {
-        our_rounds.push(round(ours, tasks, span).await?);
-        bare_rounds.push(round(bare, tasks, span).await?);
-    }
-    let ratios = our_rounds.iter().zip(&bare_rounds).map(|(ours, bare)| ours.rate / bare.rate);
-    let ratio = median(ratios.collect());
-    let (our, other) = (summary(&our_rounds)?, summary(&bare_rounds)?);
     println!(
-        "{nodes:>5}  {tasks:>5}  {:>9.0}  {:>9.0}  {ratio:>6.2}  {:>19}  {:>19}",
-        our.0, other.0, our.1, other.1
+        "\ncalls per lease and node, counted by the nodes (INFO commandstats)\none trip: the most grants that can have taken one round trip\n"
     );
+    println!("nodes tasks contestant   sent  in scripts  one trip  which");
+    for (nodes, tasks, cost) in costs {
+        println!("{nodes:>5} {tasks:>5} {cost}");
+    }
     Ok(())
 }
 
-fn summary(rounds: &[Round]) -> anyhow::Result<(f64, String)> {
-    let mut all = histogram()?;
-    for round in rounds {
-        all.add(&round.times)?;
+async fn measure(
+    args: &Args,
+    servers: &Servers,
+    contestants: &[Contestant; 4],
+    tasks: usize,
+) -> anyhow::Result<Vec<Measured>> {
+    let span = Duration::from_millis(args.round_ms);
+    let mut all = Vec::new();
+    // Connections, scripts and caches get warm outside of what is measured.
+    for contestant in contestants {
+        let _warm = contestant.round(tasks, span / 5).await?;
+        all.push(Measured {
+            name: contestant.name(),
+            plain: contestant.plain(),
+            rates: Vec::new(),
+            times: histogram()?,
+            calls: Calls::default(),
+        });
     }
-    let rate = median(rounds.iter().map(|round| round.rate).collect());
-    Ok((rate, format!("{}/{}", all.value_at_quantile(0.5), all.value_at_quantile(0.99))))
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or_default()
-}
-
-fn histogram() -> anyhow::Result<Histogram<u64>> {
-    Histogram::new_with_bounds(1, 60_000_000, 3).context("no histogram")
-}
-
-async fn round(contestant: &Contestant, tasks: usize, span: Duration) -> anyhow::Result<Round> {
-    let begun = Instant::now();
-    let running = (0..tasks).map(|task| {
-        let contestant = contestant.clone();
-        tokio::spawn(async move {
-            let mut times = histogram()?;
-            let resource = Resource::new(format!("bench/{task}"))?;
-            while begun.elapsed() < span {
-                let pair = Instant::now();
-                contestant.pair(&resource).await?;
-                times.saturating_record(
-                    u64::try_from(pair.elapsed().as_micros()).unwrap_or(u64::MAX),
-                );
-            }
-            anyhow::Ok(times)
-        })
-    });
-    let mut times = histogram()?;
-    for done in join_all(running).await {
-        times.add(&done??)?;
-    }
-    #[expect(clippy::cast_precision_loss, reason = "counts of pairs are small")]
-    let rate = times.len() as f64 / begun.elapsed().as_secs_f64();
-    Ok(Round { rate, times })
-}
-
-impl Contestant {
-    async fn pair(&self, resource: &Resource) -> anyhow::Result<()> {
-        match self {
-            Self::Ours(leases) => {
-                let lease = leases.try_acquire(resource).await?;
-                let _outcome = lease.release().await;
-            }
-            Self::Bare(connections, delete) => {
-                let value = Uuid::new_v4().simple().to_string();
-                let quorum = connections.len() / 2 + 1;
-                let ttl = TTL.as_millis().to_string();
-                let mut sets: FuturesUnordered<_> = connections
-                    .iter()
-                    .cloned()
-                    .map(|mut connection| {
-                        let mut set = redis::cmd("SET");
-                        let _args =
-                            set.arg(resource.as_str()).arg(&value).arg("NX").arg("PX").arg(&ttl);
-                        async move { set.query_async::<Option<String>>(&mut connection).await }
-                    })
-                    .collect();
-                let mut granted = 0;
-                while let Some(answer) = sets.next().await {
-                    granted += usize::from(answer?.is_some());
-                }
-                anyhow::ensure!(granted >= quorum, "not granted on a quorum");
-                let deletes = connections.iter().cloned().map(|mut connection| {
-                    let mut call = delete.prepare_invoke();
-                    let _args = call.key(resource.as_str()).arg(&value);
-                    async move { call.invoke_async::<i64>(&mut connection).await }
-                });
-                for deleted in join_all(deletes).await {
-                    let _count = deleted?;
-                }
-            }
+    for _ in 0..args.rounds {
+        for (contestant, measured) in contestants.iter().zip(&mut all) {
+            let before = servers.calls().await?;
+            let round = contestant.round(tasks, span).await?;
+            measured.calls.add_difference(&before, &servers.calls().await?);
+            measured.rates.push(round.rate);
+            measured.times.add(&round.times)?;
         }
-        Ok(())
+    }
+    Ok(all)
+}
+
+/// A row: ratios, rates and times, in the order of the contestants.
+fn rates(measured: &[Measured]) -> String {
+    let Some((ours, others)) = measured.split_first() else { return String::new() };
+    let ratios = others.iter().map(|other| median_ratio(&ours.rates, &other.rates));
+    let ratios: String = ratios.map(|ratio| format!("{ratio:>5.2} ")).collect();
+    let rates: String =
+        measured.iter().map(|one| format!("{:>8.0} ", median(one.rates.clone()))).collect();
+    // The limit's tasks go in lockstep: its times say nothing about one of them.
+    let times: String =
+        measured.iter().take(3).map(|one| format!("{:>12} ", one.times())).collect();
+    format!("{ratios} | {rates} | {times}")
+}
+
+impl Measured {
+    fn times(&self) -> String {
+        let at = |quantile| self.times.value_at_quantile(quantile);
+        format!("{}/{}", at(0.5), at(0.99))
+    }
+
+    fn cost(&self, nodes: usize) -> String {
+        #[expect(clippy::cast_precision_loss, reason = "a handful of nodes")]
+        let per = float(self.times.len()) * nodes as f64;
+        let sent = float(self.calls.sent(self.plain)) / per;
+        let inside = float(self.calls.all()) / per - sent;
+        // One script call grants and one releases. A grant that needs a second round trip calls once
+        // more, perhaps not on every node: so this is the most that can have needed one only.
+        let more = float(self.calls.script_calls()) / per - 2.0;
+        let one_trip = match self.name {
+            "ours" => format!("{:.0} %", 100.0 * (1.0 - more).clamp(0.0, 1.0)),
+            _ => "–".to_owned(),
+        };
+        let calls = self.calls.breakdown(per);
+        format!("{:<10}  {sent:>5.2}  {inside:>10.2}  {one_trip:>8}  {calls}", self.name)
     }
 }

@@ -1,6 +1,12 @@
 //! Side-by-side measurements: ratios in one run, on the same servers, in interleaved rounds.
 
+mod commands;
+mod contend;
 mod lease;
+mod limit;
+mod pair;
+mod servers;
+mod stats;
 
 use std::process::ExitCode;
 
@@ -16,13 +22,23 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Acquire and release without contention, beside the bare pair SET NX PX + compare-and-delete
+    /// Acquire and release without contention, beside the bare pair SET NX PX + compare-and-delete,
+    /// rslock, and what the scripts cost the servers
     Lease(lease::Args),
+    /// Many tasks or processes that want one resource, beside rslock and prototypes of a hand-over
+    Contend(contend::Args),
+    /// One process of `contend`; it takes its order from stdin
+    #[command(name = contend::WORKER, hide = true)]
+    ContendWorker,
 }
 
 fn main() -> ExitCode {
-    let Command::Lease(args) = Cli::parse().command;
-    match lease::run(&args) {
+    let done = match Cli::parse().command {
+        Command::Lease(args) => lease::run(&args),
+        Command::Contend(args) => contend::run(&args),
+        Command::ContendWorker => contend::work(),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             report(&error);

@@ -1,0 +1,200 @@
+//! `bench contend`: many who want one resource, in one process or in several, and how fast and how
+//! fairly it goes from one to the next.
+#![expect(clippy::print_stdout, reason = "the table is the program's output")]
+
+mod contestant;
+mod handover;
+mod round;
+mod section;
+mod table;
+mod workers;
+
+use std::{sync::Arc, time::Duration};
+
+use clap::ValueEnum as _;
+use leasehold_stack::Persistence;
+
+pub(crate) use self::workers::work;
+use self::{
+    contestant::Kind,
+    round::Plan,
+    table::Measured,
+    workers::{Order, Workers},
+};
+use crate::servers::Servers;
+
+/// The hidden command by which this program starts itself.
+pub(crate) const WORKER: &str = "contend-worker";
+
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Args {
+    /// How many nodes, each measured in turn
+    #[arg(long, value_delimiter = ',', default_value = "1,5")]
+    nodes: Vec<usize>,
+
+    /// How many tasks of one process, each measured in turn; 0 for none
+    #[arg(long, value_delimiter = ',', default_value = "16,64")]
+    tasks: Vec<usize>,
+
+    /// How many processes, each measured in turn; 0 for none
+    #[arg(long, value_delimiter = ',', default_value = "8")]
+    processes: Vec<usize>,
+
+    /// Tasks in each of those processes
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    tasks_per_process: u16,
+
+    /// Length of the critical section in microseconds
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(0..=1_000_000))]
+    section_us: u64,
+
+    /// Rounds of each contestant, interleaved
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: u32,
+
+    /// Length of a round in milliseconds
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u64).range(50..=60_000))]
+    round_ms: u64,
+
+    /// Only these contestants
+    #[arg(long, value_enum, value_delimiter = ',')]
+    contestants: Vec<Kind>,
+
+    /// Let nodes write every grant to disk before they answer, as in production
+    #[arg(long)]
+    durable: bool,
+}
+
+/// Who contends: tasks of one process, or processes.
+#[derive(Clone, Copy, Debug)]
+enum Clients {
+    Tasks(usize),
+    Processes(usize, usize),
+}
+
+#[tokio::main]
+pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
+    let persistence = if args.durable { Persistence::Durable } else { Persistence::None };
+    let Args { rounds, round_ms, section_us, .. } = args;
+    let timer = match section_us {
+        0 => "nothing in it",
+        _ if cfg!(target_os = "linux") => "timerfd",
+        _ => "a sleeping thread",
+    };
+    println!("one resource, a section of {section_us} µs ({timer}, the same for all contestants)");
+    println!(
+        "medians of {rounds} interleaved rounds of {round_ms} ms; ratios are of rounds side by side\n"
+    );
+    println!("{}", table::HEADS.join("\n"));
+    let tasks = args.tasks.iter().filter(|&&tasks| tasks > 0).map(|&tasks| Clients::Tasks(tasks));
+    let per_process = usize::from(args.tasks_per_process);
+    let processes = args.processes.iter().filter(|&&processes| processes > 0);
+    let processes = processes.map(|&processes| Clients::Processes(processes, per_process));
+    let clients: Vec<_> = tasks.chain(processes).collect();
+    for &nodes in &args.nodes {
+        let servers = Servers::start(nodes, persistence).await?;
+        for &clients in &clients {
+            let measured = measure(args, &servers, clients).await?;
+            let ours = measured.iter().find(|(kind, _)| *kind == Kind::Ours).map(|(_, ours)| ours);
+            for (_, measured) in &measured {
+                println!("{}", measured.row(&clients.name(), nodes, ours));
+            }
+            println!();
+        }
+    }
+    Ok(())
+}
+
+async fn measure(
+    args: &Args,
+    servers: &Servers,
+    clients: Clients,
+) -> anyhow::Result<Vec<(Kind, Measured)>> {
+    let span = Duration::from_millis(args.round_ms);
+    let mut all = Vec::new();
+    for kind in Kind::value_variants() {
+        let wanted = args.contestants.is_empty() || args.contestants.contains(kind);
+        if wanted && clients.suit(*kind, servers.stack.nodes.len()) {
+            all.push((*kind, Measured::new(*kind, span)?));
+        }
+    }
+    for _ in 0..args.rounds {
+        for (kind, measured) in &mut all {
+            let plan = Plan {
+                resource: kind.resource(),
+                tasks: clients.tasks(),
+                section: Duration::from_micros(args.section_us),
+                span,
+            };
+            kind.prepare(&servers.stack.redis_urls()).await?;
+            match clients {
+                Clients::Tasks(_) => in_tasks(servers, *kind, &plan, measured).await?,
+                Clients::Processes(processes, _) => {
+                    in_processes(servers, *kind, plan, processes, measured).await?;
+                }
+            }
+        }
+    }
+    Ok(all)
+}
+
+async fn in_tasks(
+    servers: &Servers,
+    kind: Kind,
+    plan: &Plan,
+    measured: &mut Measured,
+) -> anyhow::Result<()> {
+    let contestant = Arc::new(kind.connect(&servers.stack.redis_urls(), plan.tasks).await?);
+    // Connections, scripts and caches get warm outside of what is measured.
+    let warm = Plan { span: plan.span / 10, ..plan.clone() };
+    let _warm = round::run(&contestant, &warm, None).await?;
+    let before = servers.calls().await?;
+    let outcome = round::run(&contestant, plan, None).await?;
+    measured.calls.add_difference(&before, &servers.calls().await?);
+    measured.add(outcome);
+    Ok(())
+}
+
+async fn in_processes(
+    servers: &Servers,
+    kind: Kind,
+    plan: Plan,
+    processes: usize,
+    measured: &mut Measured,
+) -> anyhow::Result<()> {
+    let witness = servers.stack.folder().join("section");
+    let order = Order { urls: servers.stack.redis_urls(), kind, plan, witness };
+    let workers = Workers::start(&order, processes).await?;
+    let before = servers.calls().await?;
+    let outcome = workers.go().await?;
+    measured.calls.add_difference(&before, &servers.calls().await?);
+    measured.add(outcome);
+    Ok(())
+}
+
+impl Clients {
+    /// Whether this contestant can be compared here: the local hand-over ends at the process, and a
+    /// token in a list is no lease of a quorum. Within a process the former is the one to match.
+    fn suit(self, kind: Kind, nodes: usize) -> bool {
+        match kind {
+            Kind::LocalHandover => matches!(self, Self::Tasks(_)),
+            Kind::Blpop => matches!(self, Self::Processes(..)) && nodes == 1,
+            Kind::Ours | Kind::Rslock | Kind::Rslock5ms => true,
+        }
+    }
+
+    /// Tasks in each process.
+    fn tasks(self) -> usize {
+        match self {
+            Self::Tasks(tasks) | Self::Processes(_, tasks) => tasks,
+        }
+    }
+
+    fn name(self) -> String {
+        match self {
+            Self::Tasks(tasks) => format!("{tasks} tasks"),
+            Self::Processes(processes, 1) => format!("{processes} procs"),
+            Self::Processes(processes, tasks) => format!("{processes} procs×{tasks}"),
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! All rounds of one contestant, and the row they make.
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+use super::{contestant::Kind, round::Outcome};
+use crate::{
+    commands::Calls,
+    stats::{float, histogram, median, median_ratio},
+};
+
+pub(super) const HEADS: [&str; 2] = [
+    "nodes  clients    contestant      ours  hand-offs  idle   per task             wait ms  calls per acquisition  over-",
+    "                                  ÷ it   a second         min–max         p50/p99/max   sent + in scripts      laps",
+];
+
+/// Hand-offs a second of rounds, in order; nothing when two were in the section at once, for then
+/// it was no hand-off.
+pub(super) struct Measured {
+    kind: Kind,
+    span: Duration,
+    rounds: Vec<Outcome>,
+    waits: Histogram<u64>,
+    pub(super) calls: Calls,
+}
+
+impl Measured {
+    pub(super) fn new(kind: Kind, span: Duration) -> anyhow::Result<Self> {
+        let (rounds, calls) = (Vec::new(), Calls::default());
+        Ok(Self { kind, span, rounds, waits: histogram()?, calls })
+    }
+
+    pub(super) fn add(&mut self, round: Outcome) {
+        for &(wait, count) in &round.waits {
+            self.waits.saturating_record_n(wait, count);
+        }
+        self.rounds.push(round);
+    }
+
+    pub(super) fn row(&self, clients: &str, nodes: usize, ours: Option<&Self>) -> String {
+        let ratio = ours.filter(|ours| ours.overlaps() + self.overlaps() == 0).map_or_else(
+            || "–".to_owned(),
+            |ours| format!("{:.2}", median_ratio(&ours.rates(), &self.rates())),
+        );
+        let rate = match self.overlaps() {
+            0 => format!("{:.0}", median(self.rates())),
+            _ => "–".to_owned(),
+        };
+        let span = self.span.as_secs_f64();
+        let idle = median(self.rounds.iter().map(|round| 1.0 - round.held.as_secs_f64() / span));
+        let (min, max) = self.least_and_most();
+        let at = |quantile| float(self.waits.value_at_quantile(quantile)) / 1000.0;
+        let waits = format!("{:.1}/{:.1}/{:.0}", at(0.5), at(0.99), at(1.0));
+        let (sent, inside) = self.commands(nodes);
+        format!(
+            "{nodes:>5}  {clients:<9}  {:<14}  {ratio:>4}  {rate:>9}  {:>3.0}%  {:>9}  {waits:>18}  {sent:>6.2} + {inside:<12.2}  {:>5}",
+            self.kind.name(),
+            100.0 * idle,
+            format!("{min}–{max}"),
+            self.overlaps(),
+        )
+    }
+
+    fn rates(&self) -> Vec<f64> {
+        let sections = self.rounds.iter().map(|round| round.sections.iter().sum());
+        sections.map(|sections| float(sections) / self.span.as_secs_f64()).collect()
+    }
+
+    fn overlaps(&self) -> u64 {
+        self.rounds.iter().map(|round| round.overlaps).sum()
+    }
+
+    /// Sections of the task that had fewest and of the one that had most, in the round whose rate
+    /// is the median: sums of rounds would hide who was unlucky in one.
+    fn least_and_most(&self) -> (u64, u64) {
+        let mut rounds: Vec<_> = self.rounds.iter().map(|round| &round.sections).collect();
+        rounds.sort_by_key(|sections| sections.iter().sum::<u64>());
+        let Some(sections) = rounds.get(rounds.len() / 2) else { return (0, 0) };
+        let (min, max) = (sections.iter().min(), sections.iter().max());
+        (min.copied().unwrap_or_default(), max.copied().unwrap_or_default())
+    }
+
+    /// Calls per acquisition and node: sent, and called in scripts.
+    fn commands(&self, nodes: usize) -> (f64, f64) {
+        let acquired: u64 = self.rounds.iter().map(|round| round.acquired).sum();
+        #[expect(clippy::cast_precision_loss, reason = "a handful of nodes")]
+        let per = float(acquired) * nodes as f64;
+        let sent = float(self.calls.sent(self.kind.plain())) / per;
+        (sent, float(self.calls.all()) / per - sent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured(kind: Kind, sections: &[u64], overlaps: u64) -> Measured {
+        let mut measured = Measured::new(kind, Duration::from_secs(1)).unwrap();
+        let (acquired, held) = (sections.iter().sum(), Duration::from_millis(750));
+        let (sections, waits) = (sections.to_vec(), vec![(2000, acquired)]);
+        measured.add(Outcome { sections, acquired, held, overlaps, waits });
+        measured
+    }
+
+    #[test]
+    fn a_row_has_the_ratio_the_rate_and_the_least_and_most_of_a_task() {
+        let ours = measured(Kind::Ours, &[40, 60], 0);
+        let row = measured(Kind::Rslock, &[10, 190], 0).row("2 tasks", 1, Some(&ours));
+        for part in ["0.50", " 200 ", " 25%", "10–190", "2.0/2.0/2"] {
+            assert!(row.contains(part), "{part} is not in {row}");
+        }
+    }
+
+    #[test]
+    fn two_at_once_leave_neither_rate_nor_ratio() {
+        let ours = measured(Kind::Ours, &[40, 60], 0);
+        let row = measured(Kind::Rslock, &[10, 190], 3).row("2 tasks", 1, Some(&ours));
+        assert!(!row.contains(" 200 ") && !row.contains("0.50"), "{row}");
+        assert!(row.ends_with("    3"), "{row}");
+    }
+}

@@ -1,0 +1,123 @@
+//! Contenders in processes of their own: this program again, under a hidden name.
+//!
+//! A worker reads its order, connects, says that it is ready, begins at the next line it reads, and
+//! prints what came of it. Orders go through the pipe: addresses can hold passwords, and arguments
+//! are for everybody to read.
+#![expect(clippy::print_stdout, reason = "a worker answers on its stdout")]
+
+use std::{path::PathBuf, process::Stdio, sync::Arc, time::Duration};
+
+use anyhow::{Context as _, ensure};
+use serde::{Deserialize, Serialize};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
+    process::{Child, ChildStdin, ChildStdout, Command},
+    time::timeout,
+};
+
+use super::{
+    contestant::Kind,
+    round::{self, DRAIN_MAX, Outcome, Plan},
+};
+
+/// How long a worker may take to connect.
+const START_MAX: Duration = Duration::from_secs(30);
+const READY: &str = "ready";
+const GO: &str = "go";
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Order {
+    pub(super) urls: Vec<String>,
+    pub(super) kind: Kind,
+    pub(super) plan: Plan,
+    /// The file that shows whether two processes are in the section at once.
+    pub(super) witness: PathBuf,
+}
+
+/// Workers that are ready to begin. Dropping them ends them.
+pub(super) struct Workers {
+    workers: Vec<Worker>,
+    span: Duration,
+}
+
+struct Worker {
+    child: Child,
+    stdin: ChildStdin,
+    stdout: Lines<BufReader<ChildStdout>>,
+}
+
+impl Workers {
+    pub(super) async fn start(order: &Order, processes: usize) -> anyhow::Result<Self> {
+        let order_line = format!("{}\n", serde_json::to_string(order)?);
+        let mut workers = Vec::new();
+        for _ in 0..processes {
+            let mut worker = Worker::spawn()?;
+            worker.stdin.write_all(order_line.as_bytes()).await?;
+            workers.push(worker);
+        }
+        for worker in &mut workers {
+            let line = worker.line(START_MAX).await?;
+            ensure!(line == READY, "a worker said {line}");
+        }
+        Ok(Self { workers, span: order.plan.span })
+    }
+
+    pub(super) async fn go(mut self) -> anyhow::Result<Outcome> {
+        for worker in &mut self.workers {
+            worker.stdin.write_all(format!("{GO}\n").as_bytes()).await?;
+        }
+        let mut outcome = Outcome::default();
+        for worker in &mut self.workers {
+            let line = worker.line(self.span + 2 * DRAIN_MAX).await?;
+            outcome.add(serde_json::from_str(&line).context("a worker's outcome")?);
+            ensure!(worker.child.wait().await?.success(), "a worker failed");
+        }
+        Ok(outcome)
+    }
+}
+
+impl Worker {
+    fn spawn() -> anyhow::Result<Self> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .arg(super::WORKER)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .context("cannot start a worker")?;
+        let stdin = child.stdin.take().context("a worker without stdin")?;
+        let stdout = child.stdout.take().context("a worker without stdout")?;
+        Ok(Self { child, stdin, stdout: BufReader::new(stdout).lines() })
+    }
+
+    async fn line(&mut self, limit: Duration) -> anyhow::Result<String> {
+        let line = timeout(limit, self.stdout.next_line()).await;
+        line.context("a worker is silent")??.context("a worker ended early")
+    }
+}
+
+/// The worker's side. Its stdin is read without async: until it may begin there is nothing to do.
+#[tokio::main]
+pub(crate) async fn work() -> anyhow::Result<()> {
+    let order: Order = serde_json::from_str(&read_line()?).context("the order")?;
+    let Order { urls, kind, plan, witness } = order;
+    let contestant = Arc::new(kind.connect(&urls, plan.tasks).await?);
+    // Connections and scripts get warm, on a resource that nobody else wants. A list without a token
+    // would never let go, and its connections are made already.
+    if kind != Kind::Blpop {
+        let resource = format!("{}/warm/{}", plan.resource, std::process::id());
+        let plan = Plan { resource, tasks: 1, section: Duration::ZERO, span: Duration::ZERO };
+        let _warm = round::run(&contestant, &plan, None).await?;
+    }
+    println!("{READY}");
+    ensure!(read_line()?.trim() == GO, "not told to begin");
+    let outcome = round::run(&contestant, &plan, Some(&witness)).await?;
+    println!("{}", serde_json::to_string(&outcome)?);
+    Ok(())
+}
+
+fn read_line() -> anyhow::Result<String> {
+    let mut line = String::new();
+    ensure!(std::io::stdin().read_line(&mut line)? > 0, "nobody to work for");
+    Ok(line)
+}
