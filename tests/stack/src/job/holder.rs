@@ -100,7 +100,10 @@ async fn is_holding(
 
 async fn holder_on(node: &LeaseNode, sale: Uuid) -> anyhow::Result<Option<String>> {
     let mut connection = node.connection().await?;
-    Ok(redis::cmd("GET").arg(format!("sale/{sale}")).query_async(&mut connection).await?)
+    let value: Option<String> =
+        redis::cmd("GET").arg(format!("sale/{sale}")).query_async(&mut connection).await?;
+    // A lease that others wait for has a mark behind its holder.
+    Ok(value.map(|value| value.trim_end_matches('+').to_owned()))
 }
 
 /// The dead replica's last statement may still have been under way in Postgres: only a write of
