@@ -46,7 +46,9 @@ pub(super) async fn run(mut running: Running) {
     let mut sleep = pin!(tokio::time::sleep(LINGER));
     let mut sleeps_until = shared.clock.now().after(LINGER);
     while !running.is_over {
-        let wake_at = book.look_at().or_else(|| idle_since.map(|since| since.after(LINGER)));
+        let ends_at = idle_since.map(|since| since.after(LINGER));
+        // Whichever is sooner: an old appointment must not keep an idle engine alive.
+        let wake_at = book.look_at().into_iter().chain(ends_at).min();
         if let Some(wake_at) = wake_at.filter(|&wake_at| wake_at != sleeps_until) {
             sleep.as_mut().reset(shared.clock.instant(wake_at));
             sleeps_until = wake_at;

@@ -18,7 +18,6 @@ impl Book {
             return;
         }
         if self.held == 0 {
-            // Nothing to look at: the engine may end.
             self.look_at = None;
             return;
         }
