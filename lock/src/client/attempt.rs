@@ -12,23 +12,28 @@ use super::{
 };
 use crate::model::{ClientId, GrantRequest, HolderId, Resource};
 
-/// Asks all nodes once; those that refuse put `waiter` on their lists.
+/// Asks all nodes once.
 ///
 /// Dropping the future leaves no lease behind: the engine ends the attempt and releases what it got.
-pub(super) async fn attempt(
-    shared: &Arc<Shared>,
+pub(super) async fn attempt(shared: &Arc<Shared>, resource: &Resource) -> Acquired {
+    let request = request(shared, resource, None);
+    let (reply, answer) = oneshot::channel();
+    let shutdown = || AcquireError::Shutdown { resource: resource.clone() };
+    Inbox::leave(shared, Order::Acquire { request, reply }).map_err(|_| shutdown())?;
+    answer.await.unwrap_or_else(|_| Err(shutdown()))
+}
+
+/// What a new attempt asks for.
+pub(super) fn request(
+    shared: &Shared,
     resource: &Resource,
     waiter: Option<ClientId>,
-) -> Acquired {
-    let request = Arc::new(GrantRequest {
+) -> Arc<GrantRequest> {
+    Arc::new(GrantRequest {
         resource: resource.clone(),
         holder: HolderId::from_random(Uuid::new_v4().as_u128()),
         ttl: shared.timing.ttl(),
         hint: shared.hints.next(shared.clock.wall()),
         waiter,
-    });
-    let (reply, answer) = oneshot::channel();
-    let shutdown = || AcquireError::Shutdown { resource: resource.clone() };
-    Inbox::leave(shared, Order::Acquire { request, reply }).map_err(|_| shutdown())?;
-    answer.await.unwrap_or_else(|_| Err(shutdown()))
+    })
 }

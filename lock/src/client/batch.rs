@@ -15,8 +15,6 @@ pub(super) enum Ask {
     /// A renewal of this round; answers of earlier rounds count no more.
     Renew(u32),
     Release,
-    /// Nobody waits for the answer.
-    Enlist,
 }
 
 /// Whose question it was, and what for.

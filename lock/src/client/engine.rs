@@ -7,14 +7,7 @@ use std::{pin::pin, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 
-use super::{
-    admit,
-    batch::Batch,
-    book::{Book, Errand},
-    inbox::Order,
-    leases::Shared,
-    seek::{self, Seeking},
-};
+use super::{admit, batch::Batch, book::Book, inbox::Order, leases::Shared};
 use crate::{
     model::Moment,
     node::{Answers, NodeError, NodeErrorKind, NodeStep},
@@ -43,6 +36,8 @@ pub(super) async fn run(mut running: Running) {
     let mut identities = Identities { runs: vec![None; shared.nodes.len()] };
     let mut orders: Vec<Order> = Vec::new();
     let mut idle_since: Option<Moment> = None;
+    // Whether several orders came together last time: alone, one need not wait for others.
+    let mut is_busy = false;
     let mut sleep = pin!(tokio::time::sleep(LINGER));
     let mut sleeps_until = shared.clock.now().after(LINGER);
     while !running.is_over {
@@ -59,8 +54,10 @@ pub(super) async fn run(mut running: Running) {
                 take_event(&shared, &mut book, &mut identities, event);
             }
             () = shared.inbox.arrived() => {
-                // Whoever else is ready to leave an order does so first.
-                tokio::task::yield_now().await;
+                if is_busy {
+                    // Whoever else is ready to leave an order does so first.
+                    tokio::task::yield_now().await;
+                }
             }
             () = &mut sleep, if wake_at.is_some() => sleeps_until = Moment::default(),
         }
@@ -69,12 +66,13 @@ pub(super) async fn run(mut running: Running) {
         }
         let now = shared.clock.now();
         shared.inbox.take(&mut orders);
+        is_busy = orders.len() > 1;
         for order in orders.drain(..) {
             book.take(order, now);
         }
         book.look(now);
-        for errand in book.errands.drain(..) {
-            run_errand(&shared, &mut events, errand);
+        for node in book.admissions.drain(..) {
+            events.push(admit(&shared, node));
         }
         book.outbox.flush(|node, batch| events.push(ask(&shared, node, batch)));
         if !book.is_empty() || !events.is_empty() {
@@ -103,7 +101,6 @@ impl Drop for Running {
         if !self.is_over {
             // The runtime is shutting down: whoever waits for an answer learns that none comes.
             self.shared.inbox.abandon();
-            // The seekers end with it.
             self.shared.lines.abandon(|_| true);
         }
     }
@@ -117,18 +114,9 @@ fn ask(shared: &Arc<Shared>, node: usize, batch: Arc<Batch>) -> BoxFuture<'stati
     })
 }
 
-fn run_errand(shared: &Arc<Shared>, events: &mut Events<'static>, errand: Errand) {
-    match errand {
-        Errand::Admit(node) => {
-            let shared = Arc::clone(shared);
-            events.push(Box::pin(async move {
-                Event::Admission { node, outcome: admit::admit(&shared, node).await }
-            }));
-        }
-        Errand::Seek { resource, yields } => {
-            drop(tokio::spawn(seek::run(Seeking::new(Arc::clone(shared), resource), yields)));
-        }
-    }
+fn admit(shared: &Arc<Shared>, node: usize) -> BoxFuture<'static, Event> {
+    let shared = Arc::clone(shared);
+    Box::pin(async move { Event::Admission { node, outcome: admit::admit(&shared, node).await } })
 }
 
 fn take_event(shared: &Shared, book: &mut Book, identities: &mut Identities, event: Event) {

@@ -17,21 +17,23 @@ use super::{
     lease::{Lease, ReleaseOutcome},
     leases::Shared,
 };
-use crate::model::{GrantRequest, Resource};
+use crate::{
+    model::{GrantRequest, Resource},
+    node::Notice,
+};
 
 /// What a caller wants of the engine.
 pub(super) enum Order {
     /// Try once to get a lease.
     Acquire { request: Arc<GrantRequest>, reply: oneshot::Sender<Acquired> },
-    /// Give a lease back; then look for it again, if others of this process wait for it.
+    /// Give a lease back, and seek it again if others of this process wait for it.
     Release { grant: Arc<Grant>, reply: Option<oneshot::Sender<ReleaseOutcome>>, seek: bool },
-    /// Look for a lease that others of this process wait for.
-    /// `yields`: another process was just woken for it, and is to get it first.
-    Seek { resource: Resource, yields: bool },
+    /// Seek a lease for those of this process who wait for it; or stop, if nobody does any more.
+    Seek { resource: Resource },
+    /// What a node tells this client.
+    Heard { node: usize, notice: Notice },
     /// Look at the leases: one may be renewed for longer than it seemed.
     Look,
-    /// Have this client told when the lease becomes free.
-    Enlist { resource: Resource },
 }
 
 /// What an attempt came to. A lease that nobody takes out of its channel is released as it is dropped.

@@ -132,9 +132,10 @@ impl Leases {
     ///
     /// Tasks of this process get it in the order in which they asked, and pass it on without a round
     /// trip, each with a larger token; other processes get it in between
-    /// ([`LeaseConfig::turns_time`]). One task of the process asks the nodes, and is told by them
-    /// when the lease is free. The last attempt may end up to two node timeouts after `wait`. A
-    /// `wait` of zero tries once, as [`Leases::try_acquire`] does.
+    /// ([`LeaseConfig::turns_time`]). The nodes are asked once for all of them, and hand the lease
+    /// over when it is this process's turn. If `wait` is over before the first answer, that one is
+    /// waited for, at most two node timeouts longer. A `wait` of zero tries once, as
+    /// [`Leases::try_acquire`] does.
     ///
     /// # Errors
     ///
@@ -176,11 +177,9 @@ impl Leases {
                     AcquireError::held_here(resource, self.nodes(), self.quorum())
                 }));
             }
-            Entry::Ask(asking) => match attempt(shared, resource, None).await {
-                Ok(lease) => return Ok(asking.got(lease)),
-                Err(error) if wait.is_zero() || !error.is_retryable() => return Err(error),
-                Err(error) => asking.wait(error),
-            },
+            Entry::Ask(asking) => {
+                return attempt(shared, resource).await.map(|lease| asking.got(lease));
+            }
             Entry::Wait(spot) => spot,
         };
         self.wait(resource, spot, wait, begun).await
@@ -197,8 +196,7 @@ impl Leases {
         let deadline = shared.clock.instant(begun.after(wait));
         let served = match tokio::time::timeout_at(deadline, &mut spot.served).await {
             Ok(served) => served.ok(),
-            // It may have come in the same instant.
-            Err(_) => spot.served.try_recv().ok(),
+            Err(_) => spot.first_outcome().await,
         };
         served.unwrap_or_else(|| {
             let (last, attempts) = spot.reason();

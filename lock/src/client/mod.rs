@@ -3,8 +3,9 @@
 //! ```text
 //! leases ──► line ──────► attempt ──► inbox ──► engine ──► book ──► model
 //!   (door)    (who waits)               (orders)  (one task)  (attempts and leases)
-//!              ▲                                     │
-//!              └───────────── seek ◄─────────────────┘  asks for those who wait; wakes tells it when
+//!              ▲                          ▲                     │
+//!              │                          └── wakes             │  what nodes tell
+//!              └────────────────────────────────────────────────┘  seeks for those who wait
 //! ```
 
 mod admit;
@@ -21,7 +22,7 @@ mod inbox;
 mod lease;
 mod leases;
 mod line;
-mod seek;
+mod pause;
 mod several;
 mod slots;
 mod wakes;

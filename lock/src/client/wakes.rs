@@ -1,4 +1,4 @@
-//! Hears from the nodes which leases this client may try to get.
+//! Hears from the nodes which leases they hand over to this client.
 
 use std::{
     sync::{
@@ -10,12 +10,15 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use super::leases::Shared;
+use super::{
+    inbox::{Inbox, Order},
+    leases::Shared,
+};
 
 /// Messages of one node that are not looked at yet; what has no room is made up for by polling.
 const MESSAGES_MAX: usize = 1024;
 
-/// How long a node is listened to after the last seeker.
+/// How long a node is listened to after the last who wanted it.
 const LINGER: Duration = Duration::from_secs(10);
 
 /// Pause before a broken connection is made anew: doubles from the first to the second.
@@ -25,36 +28,37 @@ const RECONNECT_MAX: Duration = Duration::from_secs(5);
 /// Who listens.
 #[derive(Debug)]
 pub(super) struct Wakes {
-    seekers: AtomicUsize,
+    wanted_by: AtomicUsize,
     /// For each node, whether a task listens to it.
     listening: Vec<AtomicBool>,
 }
 
 /// While it exists, the nodes are listened to.
-pub(super) struct Seeker(Arc<Shared>);
+#[derive(Debug)]
+pub(super) struct Listener(Arc<Shared>);
 
 impl Wakes {
     pub(super) fn new(nodes: usize) -> Self {
         let listening = (0..nodes).map(|_| AtomicBool::new(false)).collect();
-        Self { seekers: AtomicUsize::new(0), listening }
+        Self { wanted_by: AtomicUsize::new(0), listening }
     }
 }
 
 /// Listens to every node.
-pub(super) fn listen(shared: &Arc<Shared>) -> Seeker {
-    let _before = shared.wakes.seekers.fetch_add(1, Ordering::SeqCst);
+pub(super) fn listen(shared: &Arc<Shared>) -> Listener {
+    let _before = shared.wakes.wanted_by.fetch_add(1, Ordering::SeqCst);
     for (node, listening) in shared.wakes.listening.iter().enumerate() {
         if !listening.swap(true, Ordering::SeqCst) {
             let ear = Ear { shared: Arc::clone(shared), node, is_over: false };
             drop(tokio::spawn(ear.listen()));
         }
     }
-    Seeker(Arc::clone(shared))
+    Listener(Arc::clone(shared))
 }
 
-impl Drop for Seeker {
+impl Drop for Listener {
     fn drop(&mut self) {
-        let _before = self.0.wakes.seekers.fetch_sub(1, Ordering::SeqCst);
+        let _before = self.0.wakes.wanted_by.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -72,7 +76,7 @@ impl Ear {
             self.listen_while_wanted().await;
             let listening = &self.shared.wakes.listening[self.node];
             listening.store(false, Ordering::SeqCst);
-            // A seeker that came in between believes that it is listened for.
+            // Who came in between believes that it is listened for.
             self.is_over = !self.is_wanted() || listening.swap(true, Ordering::SeqCst);
         }
     }
@@ -80,11 +84,14 @@ impl Ear {
     async fn listen_while_wanted(&self) {
         let mut pause = RECONNECT_MIN;
         while self.is_wanted() {
-            let (woken, mut messages) = mpsc::channel(MESSAGES_MAX);
+            let (heard, mut notices) = mpsc::channel(MESSAGES_MAX);
             let pass_on = async {
                 loop {
-                    match tokio::time::timeout(LINGER, messages.recv()).await {
-                        Ok(Some(resource)) => self.shared.lines.wake(self.node, &resource),
+                    match tokio::time::timeout(LINGER, notices.recv()).await {
+                        Ok(Some(notice)) => {
+                            let order = Order::Heard { node: self.node, notice };
+                            let _no_runtime = Inbox::leave(&self.shared, order);
+                        }
                         Err(_) if self.is_wanted() => {}
                         Ok(None) | Err(_) => return,
                     }
@@ -95,7 +102,7 @@ impl Ear {
                     pause = RECONNECT_MIN;
                     continue;
                 }
-                broken = self.shared.nodes[self.node].listen(self.shared.client, woken) => {
+                broken = self.shared.nodes[self.node].listen(self.shared.client, heard) => {
                     tracing::debug!(error = %broken, "waiters of this node poll until it is heard again");
                 }
             }
@@ -106,7 +113,7 @@ impl Ear {
     }
 
     fn is_wanted(&self) -> bool {
-        self.shared.wakes.seekers.load(Ordering::SeqCst) > 0
+        self.shared.wakes.wanted_by.load(Ordering::SeqCst) > 0
     }
 }
 

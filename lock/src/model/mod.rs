@@ -9,6 +9,7 @@ mod ledger;
 mod lifecycle;
 mod limits;
 mod moment;
+mod queue;
 mod request;
 mod resource;
 mod round;
@@ -24,7 +25,9 @@ pub use limits::{
     FENCE_LIFETIME_MIN, HIGH_STRIDE, HINT_AHEAD_MAX, HINT_LAG_MAX, WAITERS_MAX, fence_lifetime,
 };
 pub use moment::Moment;
-pub use request::{Admission, Binding, ClientId, GrantRequest, Question, Reply, Standing};
+pub use request::{
+    Admission, Binding, ClientId, GrantRequest, Handover, Question, Reply, Standing,
+};
 pub use resource::{RESOURCE_BYTES_MAX, Resource, ResourceError};
 pub use round::{Answer, GaveUp, Round, Step, Tally};
 pub use stamp::Stamp;

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use super::{FencingToken, GrantNumber, HolderId, Resource, Stamp};
 
 /// Which client waits: a random value that lasts as long as the client does. Nodes publish to it
-/// when its turn may have come. It gives no rights.
+/// when its turn has come. It gives no rights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ClientId(u64);
 
@@ -36,7 +36,8 @@ pub struct GrantRequest {
     /// or one above the highest number it has seen. All nodes get the same hint, so they mint the
     /// same number and one round trip is enough. Order does not depend on it.
     pub hint: GrantNumber,
-    /// The client to be woken when the lease becomes free, should it be held now.
+    /// Who waits: should the lease be held now, the node notes the request, and grants it to this
+    /// client when its turn comes.
     pub waiter: Option<ClientId>,
 }
 
@@ -46,6 +47,21 @@ impl GrantRequest {
     pub fn bind(&self, number: GrantNumber) -> Binding {
         Binding { resource: self.resource.clone(), holder: self.holder, ttl: self.ttl, number }
     }
+}
+
+/// A node granted a request that had waited there, in the same step in which the holder before it
+/// gave the lease back. For the one who waited it is the answer to its grant, only late: the node
+/// has kept the lease for it since some moment after it was asked.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Handover {
+    /// What was handed over.
+    pub resource: Resource,
+    /// To whom.
+    pub holder: HolderId,
+    /// The number that it is bound to on this node.
+    pub number: GrantNumber,
+    /// Who is next at this node.
+    pub next: Option<ClientId>,
 }
 
 /// A number bound to a holder: what is committed and renewed.
@@ -82,19 +98,17 @@ pub enum Question {
     Commit(Binding),
     /// Let the lease run anew while it is exactly ours.
     Renew(Binding),
-    /// Free the lease if it is ours, and wake who waits for it.
+    /// End the lease if it is ours, and wait no more if we do: it goes to who waits for it, or is
+    /// free.
     Release {
         /// What was held.
         resource: Resource,
         /// Who held it.
         holder: HolderId,
-    },
-    /// Wake this client when the lease becomes free, without trying to get it now.
-    Enlist {
-        /// What is waited for.
-        resource: Resource,
-        /// Who waits.
-        client: ClientId,
+        /// Who of those who wait is to have it before others, so that all nodes choose the same one.
+        /// Where this one does not wait, or does not listen any more, it is the one that has waited
+        /// longest.
+        next: Option<ClientId>,
     },
     /// How the node stands: whether it may vote, and what a node that may not has to know.
     Stand,
@@ -109,7 +123,7 @@ impl Question {
         match self {
             Self::Grant(request) => Some(&request.resource),
             Self::Commit(binding) | Self::Renew(binding) => Some(&binding.resource),
-            Self::Release { resource, .. } | Self::Enlist { resource, .. } => Some(resource),
+            Self::Release { resource, .. } => Some(resource),
             Self::Stand | Self::Admit(_) => None,
         }
     }
@@ -132,14 +146,21 @@ pub struct Admission {
 /// What a node answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// To a grant: free, or ours already, and the node's fence is bound to us at this number.
-    Granted(GrantNumber),
+    /// To a grant: free, or ours already, and the node's fence is bound to us.
+    Granted {
+        /// At this number.
+        number: GrantNumber,
+        /// Who is next at this node.
+        next: Option<ClientId>,
+    },
     /// To a grant: another holder has it on this node.
     Held {
         /// How long the node still keeps it; `None` for a foreign key without expiry.
         ttl_left: Option<Duration>,
         /// The highest number on this node, if it knows one.
         fence: Option<GrantNumber>,
+        /// Whom that is bound to.
+        bound_to: Option<HolderId>,
     },
     /// To a grant: the hint is too far ahead of the node's clock; one of the two clocks is wrong.
     HintAhead {
@@ -153,15 +174,13 @@ pub enum Reply {
     /// To a commit: not ours any more, or a higher fence. To a renewal: not ours, or its fence is
     /// not exactly our number and us. Nothing was changed: a missing key is never made again.
     Refused,
-    /// To a release: it was ours and is free now.
+    /// To a release: it was ours, and is not any more.
     Released {
-        /// Whether another client was told so.
-        woke: bool,
+        /// Whether another has it now.
+        passed: bool,
     },
     /// To a release: it was not ours on this node; it had ended, or somebody else has it.
     NotOurs,
-    /// To [`Question::Enlist`]: noted.
-    Enlisted,
     /// To [`Question::Stand`].
     Standing(Standing),
     /// To [`Question::Admit`]: it votes from now on, or did already.

@@ -14,6 +14,9 @@
 //! which shares a node with the first; that node's fence only rises, so its answer is larger, and
 //! the later attempt takes the common value or the maximum. Expiry, pauses and lost or late
 //! messages do not enter the argument.
+//!
+//! A request that waits goes the same way, only slower: while it is asked for, nodes that another
+//! has may grant it yet. To the argument such a grant is one whose question came late.
 
 use super::{GrantNumber, vote::quorum};
 
@@ -101,13 +104,22 @@ enum Phase {
 pub struct Round {
     seats: Vec<Seat>,
     phase: Phase,
+    /// Whether nodes that another has may grant it later.
+    waits: bool,
 }
 
 impl Round {
     /// An attempt in which every one of `nodes` nodes was just asked for a grant.
     #[must_use]
     pub fn new(nodes: usize) -> Self {
-        Self { seats: vec![Seat::Asked; nodes], phase: Phase::Granting }
+        Self { seats: vec![Seat::Asked; nodes], phase: Phase::Granting, waits: false }
+    }
+
+    /// An attempt that was asked for in the same way, and waits: it does not end because others
+    /// have the lease, until [`Round::give_up`].
+    #[must_use]
+    pub fn waiting(nodes: usize) -> Self {
+        Self { waits: true, ..Self::new(nodes) }
     }
 
     /// Takes one node's answer to what it was last asked, and says what to do next.
@@ -116,6 +128,15 @@ impl Round {
     /// bound to the held number, or released.
     pub fn on(&mut self, node: usize, answer: Answer) -> Step {
         let Some(seat) = self.seats.get_mut(node) else { return Step::Wait };
+        // A grant that was handed over can overtake the answer to an earlier question.
+        let is_overtaken = match seat {
+            Seat::Granted(_) => matches!(answer, Answer::Held | Answer::Unknown),
+            Seat::Committing | Seat::Committed => answer == Answer::Held,
+            Seat::Asked | Seat::Held | Seat::Refused | Seat::Unknown => false,
+        };
+        if self.waits && is_overtaken {
+            return Step::Wait;
+        }
         *seat = match answer {
             Answer::Granted(number) => Seat::Granted(number),
             Answer::Committed => Seat::Committed,
@@ -135,6 +156,12 @@ impl Round {
         }
     }
 
+    /// How many nodes there are.
+    #[must_use]
+    pub const fn nodes(&self) -> usize {
+        self.seats.len()
+    }
+
     /// Whether the held number took a commit, so that the nodes' lifetimes run from the commit's
     /// start and not from the grant's.
     #[must_use]
@@ -147,15 +174,75 @@ impl Round {
         self.phase = Phase::Over;
     }
 
-    /// Whether this node may have our lease: it granted, was silent, or has not answered yet. A node
-    /// that said another holder has it never took ours.
+    /// Whether this node may have our lease or request: it granted, was silent, or has not answered
+    /// yet. A node that said another holder has it never took ours; but it keeps a request that
+    /// waits.
     #[must_use]
     pub fn may_have_ours(&self, node: usize) -> bool {
-        self.seats.get(node).is_some_and(|&seat| seat != Seat::Held)
+        self.seats.get(node).is_some_and(|&seat| self.waits || seat != Seat::Held)
+    }
+
+    /// Asks again for a grant, at the nodes that answered and did not grant, or at `only` one of
+    /// them: their new answers count in place of the old ones. Says which they are; none while the
+    /// attempt does not wait for grants.
+    pub fn ask_again(&mut self, only: Option<usize>) -> Vec<usize> {
+        let asks = self.phase == Phase::Granting;
+        let is_asked = |node: usize, seat: Seat| {
+            asks && matches!(seat, Seat::Held | Seat::Unknown) && only.is_none_or(|n| n == node)
+        };
+        let nodes = self.seats.iter().enumerate().filter(|&(node, &seat)| is_asked(node, seat));
+        let nodes: Vec<usize> = nodes.map(|(node, _)| node).collect();
+        for &node in &nodes {
+            self.seats[node] = Seat::Asked;
+        }
+        nodes
+    }
+
+    /// Has the nodes that granted this number commit it, although they agree: the lease runs anew on
+    /// each of them. Says which they are.
+    pub fn commit_again(&mut self, number: GrantNumber) -> Vec<usize> {
+        self.phase = Phase::Committing(number);
+        self.commit(|seat| seat == Seat::Granted(number))
+    }
+
+    /// Whether this node granted this number, as far as is known.
+    #[must_use]
+    pub fn granted(&self, node: usize, number: GrantNumber) -> bool {
+        self.seats.get(node) == Some(&Seat::Granted(number))
+    }
+
+    /// How the nodes stand, if those that have not answered yet cannot make a quorum any more.
+    #[must_use]
+    pub fn stalled(&self) -> Option<Tally> {
+        let tally = self.tally();
+        let open = self.count(|seat| seat == Seat::Asked);
+        (self.phase == Phase::Granting && tally.granted + open < tally.quorum).then_some(tally)
+    }
+
+    /// Ends an attempt that waits. Says how the nodes stood; `None` if it is over already, or held.
+    pub fn give_up(&mut self) -> Option<Tally> {
+        let tally = self.tally();
+        match self.phase {
+            Phase::Granting | Phase::Committing(_) => self.phase = Phase::Over,
+            Phase::Held(_) | Phase::Over => return None,
+        }
+        Some(tally)
     }
 
     fn count(&self, wanted: impl Fn(Seat) -> bool) -> usize {
         self.seats.iter().filter(|&&seat| wanted(seat)).count()
+    }
+
+    fn tally(&self) -> Tally {
+        let nodes = self.seats.len();
+        let granted = |s| matches!(s, Seat::Granted(_) | Seat::Committing | Seat::Committed);
+        Tally {
+            granted: self.count(granted),
+            held: self.count(|s| matches!(s, Seat::Held | Seat::Refused)),
+            unknown: self.count(|s| s == Seat::Unknown),
+            quorum: quorum(nodes),
+            nodes,
+        }
     }
 
     fn settle_grants(&mut self) -> Step {
@@ -176,14 +263,19 @@ impl Round {
             return self.give_up_if_hopeless();
         }
         self.phase = Phase::Committing(highest);
-        let mut nodes = Vec::with_capacity(grants.len());
+        let nodes = self.commit(|seat| matches!(seat, Seat::Granted(_)));
+        Step::Commit { number: highest, nodes }
+    }
+
+    fn commit(&mut self, wanted: impl Fn(Seat) -> bool) -> Vec<usize> {
+        let mut nodes = Vec::with_capacity(self.seats.len());
         for (node, seat) in self.seats.iter_mut().enumerate() {
-            if matches!(seat, Seat::Granted(_)) {
+            if wanted(*seat) {
                 *seat = Seat::Committing;
                 nodes.push(node);
             }
         }
-        Step::Commit { number: highest, nodes }
+        nodes
     }
 
     /// A grant that comes while or after the number was fixed is pulled up to it. A node that
@@ -212,15 +304,8 @@ impl Round {
     /// nodes, or so many are silent. While some have not answered and neither is clear, it waits:
     /// contenders that hold the rest of a lost quorum against each other must not hide the loss.
     fn give_up_if_hopeless(&mut self) -> Step {
-        let nodes = self.seats.len();
-        let granted = |s| matches!(s, Seat::Granted(_) | Seat::Committing | Seat::Committed);
-        let tally = Tally {
-            granted: self.count(granted),
-            held: self.count(|s| matches!(s, Seat::Held | Seat::Refused)),
-            unknown: self.count(|s| s == Seat::Unknown),
-            quorum: quorum(nodes),
-            nodes,
-        };
+        let tally = self.tally();
+        let nodes = tally.nodes;
         if nodes - tally.held - tally.unknown >= tally.quorum {
             return Step::Wait;
         }
@@ -228,6 +313,8 @@ impl Round {
         let all_answered = self.count(|s| matches!(s, Seat::Asked | Seat::Committing)) == 0;
         let why = if tally.unknown > spare {
             GaveUp::Unavailable(tally)
+        } else if self.waits && self.phase == Phase::Granting {
+            return Step::Wait;
         } else if tally.held > spare || all_answered {
             GaveUp::Contended(tally)
         } else {
@@ -429,6 +516,91 @@ mod tests {
             *seen += 1;
             assert!(state.settled.is_some(), "never settled: {:?}", state.history);
         }
+    }
+
+    /// Walks every history of a request that waits: nodes that another has grant it later, or never.
+    fn walk_waiting(state: &Walk, handed_over: u64, seen: &mut usize) {
+        *seen += 1;
+        if let Some(settled) = &state.settled {
+            assert!(
+                !matches!(settled, Step::GiveUp(GaveUp::Contended(_))) || state.round_committed(),
+                "gave up while it could wait: {:?}",
+                state.history
+            );
+            return;
+        }
+        for node in 0..state.open.len() {
+            let answers: &[Answer] = match state.open[node] {
+                Some(Asked::Grant) => &[Answer::Granted(number(1)), Answer::Held, Answer::Unknown],
+                Some(Asked::Commit) => &[Answer::Committed, Answer::Refused, Answer::Unknown],
+                None => &[],
+            };
+            for &answer in answers {
+                walk_waiting(&state.answer(node, answer), handed_over, seen);
+            }
+            let last = state.history.iter().rev().find(|(n, ..)| *n == node);
+            if matches!(last, Some((_, Answer::Held, _))) {
+                for n in 1..=handed_over {
+                    walk_waiting(
+                        &state.answer(node, Answer::Granted(number(n))),
+                        handed_over,
+                        seen,
+                    );
+                }
+            }
+        }
+    }
+
+    impl Walk {
+        fn round_committed(&self) -> bool {
+            self.history.iter().any(|(.., step)| matches!(step, Step::Commit { .. }))
+        }
+    }
+
+    #[test]
+    fn a_request_that_waits_is_held_only_by_a_quorum_and_ends_only_without_one_that_could_grant() {
+        let mut seen = 0;
+        for (nodes, handed_over) in [(1, 2), (2, 2), (3, 2)] {
+            let round = Round::waiting(nodes);
+            walk_waiting(&Walk { round, ..Walk::new(nodes) }, handed_over, &mut seen);
+        }
+        assert!(seen > 10_000, "only {seen} histories");
+    }
+
+    #[test]
+    fn a_request_that_waits_is_asked_again_and_given_up_once() {
+        let mut round = Round::waiting(3);
+        assert_eq!(round.on(0, Answer::Held), Step::Wait);
+        assert_eq!(round.stalled(), None, "two could grant it");
+        assert_eq!(round.on(1, Answer::Unknown), Step::Wait);
+        assert_eq!(round.stalled().map(|tally| tally.unknown), Some(1));
+        assert_eq!(round.on(2, Answer::Granted(number(4))), Step::Wait);
+        assert_eq!(round.stalled().map(|tally| tally.granted), Some(1));
+        assert_eq!(round.ask_again(None), [0, 1]);
+        assert_eq!(round.stalled(), None);
+        // Handed over, before the answer to what was asked again.
+        assert_eq!(round.on(0, Answer::Granted(number(4))), Step::Hold(number(4)));
+        assert_eq!(round.on(0, Answer::Held), Step::Wait);
+        assert!((0..3).all(|node| round.may_have_ours(node)));
+        assert_eq!(round.give_up(), None);
+
+        let mut round = Round::waiting(1);
+        assert_eq!(round.on(0, Answer::Held), Step::Wait);
+        assert!(round.give_up().is_some());
+        assert_eq!(round.on(0, Answer::Granted(number(4))), Step::Release(0));
+        assert_eq!(round.give_up(), None);
+    }
+
+    #[test]
+    fn a_grant_that_may_have_run_out_is_committed_anew() {
+        let mut round = Round::waiting(3);
+        assert_eq!(round.on(0, Answer::Granted(number(4))), Step::Wait);
+        assert_eq!(round.on(1, Answer::Granted(number(4))), Step::Hold(number(4)));
+        assert_eq!(round.commit_again(number(4)), [0, 1]);
+        assert_eq!(round.on(0, Answer::Committed), Step::Wait);
+        let late = round.on(2, Answer::Granted(number(4)));
+        assert_eq!(late, Step::Commit { number: number(4), nodes: vec![2] });
+        assert_eq!(round.on(2, Answer::Committed), Step::Hold(number(4)));
     }
 
     #[test]

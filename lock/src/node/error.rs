@@ -33,7 +33,6 @@ impl NodeStep {
             Question::Commit(_) => Self::Commit,
             Question::Renew(_) => Self::Renew,
             Question::Release { .. } => Self::Release,
-            Question::Enlist { .. } => Self::Wait,
             Question::Stand | Question::Admit(_) => Self::Admit,
         }
     }

@@ -7,10 +7,10 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use super::{Answers, Node, NodeError, NodeErrorKind, NodeFuture, NodeStep};
+use super::{Answers, Node, NodeError, NodeErrorKind, NodeFuture, NodeStep, Notice};
 use crate::{
     client::Clock,
-    model::{ClientId, GrantNumber, Ledger, Question, Reply, Resource},
+    model::{ClientId, GrantNumber, Ledger, Question, Reply},
 };
 
 /// A node in this process's memory: for tests of programs that use leases, without a server.
@@ -41,7 +41,7 @@ pub struct MemoryNode {
 #[derive(Debug)]
 struct State {
     ledger: Ledger,
-    listeners: HashMap<ClientId, mpsc::Sender<Resource>>,
+    listeners: HashMap<ClientId, mpsc::Sender<Notice>>,
     runs: u32,
 }
 
@@ -85,19 +85,44 @@ impl MemoryNode {
     pub fn answer(&self, question: &Question, node_clock: GrantNumber) -> Reply {
         let mut state = self.state();
         let reply = state.ledger.answer(question, self.clock.now(), node_clock);
-        let (Question::Release { resource, .. }, Reply::Released { .. }) = (question, reply) else {
-            return reply;
-        };
-        let mut woke = false;
-        while !woke && let Some(client) = state.ledger.next_waiter(resource) {
-            let heard = state.listeners.get(&client).map(|ear| ear.try_send(resource.clone()));
-            woke = heard.is_some_and(|sent| sent.is_ok());
+        for (client, handover) in state.ledger.take_handovers() {
+            if let Some(ear) = state.listeners.get(&client) {
+                // Without room the message is lost, as one may be on its way from a server.
+                let _full = ear.try_send(Notice::Granted(handover));
+            }
         }
-        Reply::Released { woke }
+        reply
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A client that listens; the node knows when it does no more, as a server sees a connection end.
+struct Ear<'a> {
+    node: &'a MemoryNode,
+    client: ClientId,
+    heard: mpsc::Sender<Notice>,
+}
+
+impl Ear<'_> {
+    fn begin(&self) {
+        let mut state = self.node.state();
+        state.ledger.listen(self.client, true);
+        let _full = self.heard.try_send(Notice::Listening);
+        let _before = state.listeners.insert(self.client, self.heard.clone());
+    }
+}
+
+impl Drop for Ear<'_> {
+    fn drop(&mut self) {
+        let mut state = self.node.state();
+        let is_this = |heard: &mpsc::Sender<Notice>| heard.same_channel(&self.heard);
+        if state.listeners.get(&self.client).is_some_and(is_this) {
+            let _gone = state.listeners.remove(&self.client);
+            state.ledger.listen(self.client, false);
+        }
     }
 }
 
@@ -118,12 +143,12 @@ impl Node for MemoryNode {
     fn listen<'a>(
         &'a self,
         client: ClientId,
-        woken: mpsc::Sender<Resource>,
+        heard: mpsc::Sender<Notice>,
     ) -> NodeFuture<'a, NodeError> {
         Box::pin(async move {
-            let _before = self.state().listeners.insert(client, woken.clone());
-            woken.closed().await;
-            let _gone = self.state().listeners.remove(&client);
+            let ear = Ear { node: self, client, heard };
+            ear.begin();
+            ear.heard.closed().await;
             let kind = NodeErrorKind::Broken(Arc::from("nobody listens any more"));
             NodeError { address: Arc::from(self.address()), step: NodeStep::Wait, kind }
         })

@@ -11,13 +11,22 @@ pub use memory::MemoryNode;
 pub use redis::{NotANode, RedisNode, ServerReport, Warning};
 use tokio::sync::mpsc;
 
-use crate::model::{ClientId, Question, Reply, Resource};
+use crate::model::{ClientId, Handover, Question, Reply};
 
 /// One answer for each question, in the order of the questions.
 pub type Answers = Vec<Result<Reply, NodeError>>;
 
 /// A future that one node's answers come from.
 pub type NodeFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What a node tells a client that listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// The node knows from now on that the client listens.
+    Listening,
+    /// A request that waited there was granted.
+    Granted(Handover),
+}
 
 /// One independent node: it answers each question atomically, and all of them within its own time
 /// limit.
@@ -33,12 +42,13 @@ pub trait Node: fmt::Debug + Send + Sync + 'static {
     /// about one resource must not need their order.
     fn ask<'a>(&'a self, questions: &'a [Question]) -> NodeFuture<'a, Answers>;
 
-    /// Passes on which leases this client may try to get now, until the connection for that breaks;
-    /// then says why. A node that cannot do this answers at once: waiters poll it.
+    /// Passes on what the node tells this client, until the connection for that breaks; then says
+    /// why. A node that cannot do this answers at once: it hands nothing over to who does not listen,
+    /// and waiters poll it.
     fn listen<'a>(
         &'a self,
         client: ClientId,
-        woken: mpsc::Sender<Resource>,
+        heard: mpsc::Sender<Notice>,
     ) -> NodeFuture<'a, NodeError>;
 
     /// Which run of which server this is, once it was asked anything; `None` before. Two nodes with

@@ -6,7 +6,7 @@ use leasehold::{
     AcquireAllError, AcquireError, ConfigError, LeaseConfig, Leases, NODES_MAX, NodeError,
     RESOURCES_MAX, Resource, ResourceError, Slots, SlotsError,
     model::{ClientId, Question, RESOURCE_BYTES_MAX, TURNS_PER_GRANT, TimingError},
-    node::{Answers, MemoryNode, Node, NodeFuture},
+    node::{Answers, MemoryNode, Node, NodeFuture, Notice},
 };
 use tokio::sync::mpsc;
 
@@ -28,7 +28,7 @@ impl Node for Untouchable {
     fn listen<'a>(
         &'a self,
         client: ClientId,
-        _: mpsc::Sender<Resource>,
+        _: mpsc::Sender<Notice>,
     ) -> NodeFuture<'a, NodeError> {
         unreachable!("client {client} listens")
     }

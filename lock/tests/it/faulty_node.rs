@@ -11,7 +11,7 @@ use std::{
 use leasehold::{
     HolderId, LeaseConfig, Leases, Resource,
     model::{ClientId, GrantNumber, GrantRequest, Question, Reply},
-    node::{Answers, MemoryNode, Node, NodeError, NodeErrorKind, NodeFuture, NodeStep},
+    node::{Answers, MemoryNode, Node, NodeError, NodeErrorKind, NodeFuture, NodeStep, Notice},
 };
 use tokio::sync::mpsc;
 
@@ -40,6 +40,8 @@ pub(crate) struct FaultyNode {
     old_clock: AtomicBool,
     /// Whether commits get lost on their way.
     losing_commits: AtomicBool,
+    /// Whether what it hands over is not heard.
+    losing_handovers: AtomicBool,
     /// How many commits were asked for.
     pub(crate) commits: AtomicUsize,
     /// How many grants were asked for.
@@ -61,6 +63,11 @@ impl FaultyNode {
     /// Lets every commit get lost on its way.
     pub(crate) fn lose_commits(&self) {
         self.losing_commits.store(true, Ordering::Relaxed);
+    }
+
+    /// Lets nobody hear that a lease was handed over to them.
+    pub(crate) fn lose_handovers(&self) {
+        self.losing_handovers.store(true, Ordering::Relaxed);
     }
 
     /// Loses all data, and does not vote until it is admitted again.
@@ -92,9 +99,10 @@ impl FaultyNode {
             hint: GrantNumber::ONE,
             waiter: None,
         };
-        let release = Question::Release { resource: resource(), holder: request.holder };
+        let release =
+            Question::Release { resource: resource(), holder: request.holder, next: None };
         let granted = self.probe(&Question::Grant(request.into()));
-        matches!(granted, Reply::Granted(_)) && self.probe(&release) != Reply::NotOurs
+        matches!(granted, Reply::Granted { .. }) && self.probe(&release) != Reply::NotOurs
     }
 
     pub(crate) fn inner(&self) -> Arc<MemoryNode> {
@@ -182,12 +190,20 @@ impl Node for FaultyNode {
     fn listen<'a>(
         &'a self,
         client: ClientId,
-        woken: mpsc::Sender<Resource>,
+        heard: mpsc::Sender<Notice>,
     ) -> NodeFuture<'a, NodeError> {
         let (way, node) = (*self.way.lock().unwrap(), self.inner());
         Box::pin(async move {
+            if self.losing_handovers.load(Ordering::Relaxed) {
+                let (deaf, _nobody) = mpsc::channel(1);
+                let _full = heard.try_send(Notice::Listening);
+                return tokio::select! {
+                    broken = node.listen(client, deaf) => broken,
+                    () = heard.closed() => std::future::pending().await,
+                };
+            }
             if way == Way::Open {
-                return node.listen(client, woken).await;
+                return node.listen(client, heard).await;
             }
             tokio::time::sleep(LIMIT).await;
             let kind = NodeErrorKind::Timeout(LIMIT);

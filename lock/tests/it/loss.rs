@@ -47,11 +47,12 @@ async fn a_lease_that_another_took_is_lost_at_the_next_renewal_and_not_resurrect
     let lease = world.leases.try_acquire(&resource()).await.unwrap();
     // Whoever knows the holder can release: an administrator's forced release.
     let stamp = lease.stamp();
-    let release = Question::Release { resource: stamp.resource.clone(), holder: stamp.holder };
+    let release =
+        Question::Release { resource: stamp.resource.clone(), holder: stamp.holder, next: None };
     for node in &world.nodes {
         assert_eq!(
             node.inner().answer(&release, GrantNumber::ONE),
-            Reply::Released { woke: false }
+            Reply::Released { passed: false }
         );
     }
     let successor = world.another().try_acquire(&resource()).await.unwrap();

@@ -10,6 +10,7 @@ mod bad_input;
 mod cancellation;
 mod faulty_node;
 mod growing_tokens;
+mod handover;
 mod loss;
 mod peers;
 mod runtimes;

@@ -120,7 +120,7 @@ fn raise(world: &World, node: usize) {
         hint: GrantNumber::ONE,
         waiter: None,
     };
-    let release = Question::Release { resource: resource(), holder: request.holder };
+    let release = Question::Release { resource: resource(), holder: request.holder, next: None };
     for question in [Question::Grant(request.into()), release] {
         let _done = world.nodes[node].inner().answer(&question, GrantNumber::ONE);
     }

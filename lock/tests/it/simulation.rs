@@ -152,6 +152,8 @@ async fn unrest(
 
 async fn history(seed: u64, setting: Setting) -> History {
     let mut random = fastrand::Rng::with_seed(seed);
+    // The clients' own dice, too: a history can then be run again.
+    fastrand::seed(random.u64(..));
     let world = World::with(3, LeaseConfig { turns_max: 4, ..config() });
     if setting == Setting::NoGuard {
         // Clocks alone would keep the order.

@@ -50,15 +50,16 @@ enum Event {
 pub struct Asked {
     round: Round,
     events: Vec<Event>,
+    waits: bool,
     digest: u64,
 }
 
 impl Asked {
     /// Every node was just asked for a grant.
     #[must_use]
-    pub fn new(nodes: usize) -> Self {
-        let round = Round::new(nodes);
-        Self { digest: digest(&round), round, events: Vec::new() }
+    pub fn new(nodes: usize, waits: bool) -> Self {
+        let round = if waits { Round::waiting(nodes) } else { Round::new(nodes) };
+        Self { digest: digest(&round), round, events: Vec::new(), waits }
     }
 
     /// Tells the round what a node said.
@@ -94,7 +95,7 @@ impl Asked {
     /// The same attempt, had node `order[i]` been node `i`: the events replayed in a new round.
     #[must_use]
     pub fn reordered(&self, order: &[usize]) -> Self {
-        let mut round = Round::new(order.len());
+        let mut round = Self::new(order.len(), self.waits).round;
         let mut events = self.events.clone();
         for event in &mut events {
             match event {
@@ -105,7 +106,7 @@ impl Asked {
                 Event::Released => round.release(),
             }
         }
-        Self { digest: digest(&round), round, events }
+        Self { digest: digest(&round), round, events, waits: self.waits }
     }
 }
 
@@ -151,7 +152,7 @@ mod tests {
     #[test]
     fn rounds_are_equal_when_they_stand_alike_whatever_came_first() {
         let two = Said::Granted(GrantNumber::ONE.next());
-        let (mut one_way, mut other_way) = (Asked::new(3), Asked::new(3));
+        let (mut one_way, mut other_way) = (Asked::new(3, false), Asked::new(3, false));
         let _wait = one_way.on(0, Said::Held);
         let _wait = one_way.on(1, two);
         let _wait = other_way.on(1, two);

@@ -1,6 +1,6 @@
 //! The configurations in which every invariant must hold.
 
-use crate::config::{Config, Expiry, Hints, Loss, RegisterRule, Replies};
+use crate::config::{Config, Expiry, Hints, Loss, RegisterRule, Replies, Waits};
 
 /// A second between two readings of the clock, less than the quarantine that lies between them: then
 /// clocks are past all numbers that were written ahead. `mistakes::limits` has the other case.
@@ -29,6 +29,9 @@ pub fn small() -> Vec<Config> {
         bounded_amnesia("bounded-timing-flush", 2, 2),
         Config { renewals: true, ..amnesia("renewals-flush", Loss::Flushed, 1, 2, 1) },
         stale_admission(),
+        waits(Config::new("handed-over", 2, 2)),
+        waits(bounded("handed-over-bounded-timing", 2, 2)),
+        waits(Config { nodes: 1, ..amnesia("handed-over-restart", Loss::Restarted, 2, 3, 1) }),
     ]
 }
 
@@ -61,6 +64,15 @@ pub fn large() -> Vec<Config> {
             renewals: true,
             ..amnesia("everything-2x2", Loss::Flushed, 2, 2, 1)
         },
+        named(Config::new("handed-over-2x2", 2, 2)),
+        named(Config { nodes: 1, ..Config::new("handed-over-one-node-3x3", 3, 3) }),
+        named(Config::new("handed-over-3x3", 3, 3)),
+        named(Config { register: fenced, ..Config::new("handed-over-register-2x2", 2, 2) }),
+        waits(Config { late: 1, ..bounded("handed-over-bounded-timing-2x2", 2, 2) }),
+        waits(bounded("handed-over-bounded-timing-3x3", 3, 3)),
+        named(amnesia("handed-over-restart-1x2", Loss::Restarted, 1, 2, 1)),
+        waits(amnesia("handed-over-flush-2x2", Loss::Flushed, 2, 2, 1)),
+        named(bounded_amnesia("handed-over-bounded-timing-flush-2x2", 2, 2)),
     ]
 }
 
@@ -102,6 +114,16 @@ fn stale_admission() -> Config {
         expiry: Expiry::Never,
         ..amnesia("admission-from-before", Loss::Flushed, 1, 2, 2)
     }
+}
+
+fn waits(mut config: Config) -> Config {
+    config.waits = Waits::InOrder;
+    config
+}
+
+fn named(mut config: Config) -> Config {
+    config.waits = Waits::Named;
+    config
 }
 
 fn clock(mut config: Config) -> Config {

@@ -26,6 +26,8 @@ pub struct Config {
     /// Whether releases are messages of their own. Where a key may lapse at any moment they add
     /// nothing: a release does exactly what a lapse of the same key does.
     pub releases: bool,
+    /// Whether requests wait at nodes that another has, which hand the lease over to them.
+    pub waits: Waits,
     /// Whether holders renew.
     pub renewals: bool,
     /// The store that the lease protects, if there is one.
@@ -70,6 +72,17 @@ impl Hints {
             Self::One | Self::UpTo(_) => None,
         }
     }
+}
+
+/// Whether requests wait, and who is next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waits {
+    /// None waits.
+    No,
+    /// The one that has waited longest at a node is next there.
+    InOrder,
+    /// So it is, or whoever the holder names.
+    Named,
 }
 
 /// When a client hears what a node said to its grant.
@@ -151,6 +164,8 @@ pub enum NodeRule {
     RenewByOwner,
     /// A release does not compare the owner.
     ReleaseAnyone,
+    /// Who is handed a lease over is told the number of the holder before.
+    HandOverOldNumber,
 }
 
 /// What the clients make of the answers.
@@ -178,6 +193,7 @@ impl Config {
             silence: false,
             expiry: Expiry::AnyMoment,
             releases: false,
+            waits: Waits::No,
             renewals: false,
             register: None,
             losses: &[],

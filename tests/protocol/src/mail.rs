@@ -32,13 +32,18 @@ pub enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Mail {
     letters: [Letter; 4],
+    /// The node handed the lease over to this attempt, or says so.
+    pub handed_over: bool,
     /// The node was out when the attempt's renewal began, and has not forgotten again since.
     pub renewed_without: bool,
 }
 
 impl Mail {
     /// Nothing was asked.
-    pub const NONE: Self = Self { letters: [Letter::Unsent; 4], renewed_without: false };
+    pub const NONE: Self = {
+        let letters = [Letter::Unsent; 4];
+        Self { letters, handed_over: false, renewed_without: false }
+    };
 
     /// How the question stands.
     #[must_use]

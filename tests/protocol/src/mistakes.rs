@@ -1,7 +1,9 @@
 //! Rules left out on purpose: each must be caught, or the checker proves nothing.
 
 use crate::{
-    config::{ClientRule, Config, Expiry, Floor, Guard, Hints, Loss, NodeRule, RegisterRule},
+    config::{
+        ClientRule, Config, Expiry, Floor, Guard, Hints, Loss, NodeRule, RegisterRule, Waits,
+    },
     protocol::{I1, I2, I3, I4, I5, I6},
 };
 
@@ -46,7 +48,13 @@ pub fn tokens() -> Vec<Mistake> {
         expiry: Expiry::Never,
         ..new("release-anyone", 2, 3)
     };
+    let number = Config {
+        node_rule: NodeRule::HandOverOldNumber,
+        waits: Waits::InOrder,
+        ..new("handed-over-with-old-number", 2, 2)
+    };
     vec![
+        Mistake { config: number, violates: &[I2] },
         Mistake { config: naive, violates: &[I2] },
         Mistake { config: commit, violates: &[I2] },
         Mistake { config: renew, violates: &[I5] },

@@ -6,8 +6,8 @@ use std::{
 };
 
 use leasehold::model::{
-    Binding, GrantNumber, GrantRequest, HolderId, Ledger, Moment, Question, Reply, Resource,
-    Standing, admission::quarantine,
+    Binding, ClientId, GrantNumber, GrantRequest, Handover, HolderId, Ledger, Moment, Question,
+    Reply, Resource, Standing, admission::quarantine,
 };
 
 use crate::config::{Config, Loss, NodeRule};
@@ -18,6 +18,9 @@ pub const TTL: Duration = Duration::from_secs(1);
 /// The moment at which everything happens but the end of a quarantine. Nodes learn from it only
 /// whether a key expired, and here that is an action of its own.
 pub const NOW: Moment = Moment::at(Duration::from_secs(10));
+
+/// More attempts than any configuration has.
+const ATTEMPTS_MAX: u64 = 4;
 
 /// More nodes than any configuration has: a quarantine grows with them.
 const NODES_MAX: usize = 5;
@@ -34,6 +37,11 @@ pub static THING: LazyLock<Resource> =
 #[must_use]
 pub fn after_quarantine() -> Moment {
     NOW.after(quarantine(TTL, NODES_MAX) + Duration::from_millis(1))
+}
+
+/// Every client that an attempt could be of.
+pub fn clients() -> impl Iterator<Item = ClientId> {
+    (0..ATTEMPTS_MAX).map(ClientId::from_random)
 }
 
 /// A number from an integer that is one.
@@ -63,6 +71,7 @@ impl Node {
     #[must_use]
     pub fn new() -> Self {
         let mut node = Self { ledger: Ledger::new(), copy: None, run: 0, out: None };
+        node.hears(clients());
         // Its first answer is one that nobody heard: that it has answered at all is noted in it.
         let _standing = node.stand(false);
         node
@@ -79,10 +88,20 @@ impl Node {
             }
             (NodeRule::ReleaseAnyone, Question::Release { resource, .. }) => {
                 self.ledger.lapse(resource);
-                Reply::Released { woke: false }
+                Reply::Released { passed: false }
             }
             _ => self.ledger.answer(question, NOW, number(NODE_CLOCK)),
         }
+    }
+
+    /// These clients listen.
+    pub fn hears(&mut self, clients: impl Iterator<Item = ClientId>) {
+        clients.for_each(|client| self.ledger.listen(client, true));
+    }
+
+    /// What it handed over, and to whom, since this was last asked.
+    pub fn take_handovers(&mut self) -> Vec<(ClientId, Handover)> {
+        self.ledger.take_handovers()
     }
 
     /// How the node stands, asked when its quarantine is over if `over`.
@@ -110,7 +129,7 @@ impl Node {
     /// Whether this holder has the lease here: asked of a copy, which it then releases.
     #[must_use]
     pub fn is_held_by(&self, holder: HolderId) -> bool {
-        let question = Question::Release { resource: THING.clone(), holder };
+        let question = Question::Release { resource: THING.clone(), holder, next: None };
         let reply = self.ledger.clone().answer(&question, NOW, number(NODE_CLOCK));
         matches!(reply, Reply::Released { .. })
     }
@@ -147,6 +166,8 @@ impl Node {
                 Loss::Restarted | Loss::Flushed => {}
             }
             self.ledger.restart(NOW, self.run);
+            // Whoever listened does so again.
+            self.hears(clients());
         }
         self.out = Some(under_way);
         let _noticed = self.stand(false);
@@ -174,14 +195,14 @@ impl Node {
         let lowest = grant(GrantNumber::ONE, HolderId::from_random(0));
         match probe.answer(&lowest, NOW, number(NODE_CLOCK)) {
             // One above the fence: the fence is lower than the number.
-            Reply::Granted(next) if next <= binding.number => {
+            Reply::Granted { number: next, .. } if next <= binding.number => {
                 self.ledger.lapse(&binding.resource);
                 let exactly = grant(binding.number, binding.holder);
                 let _granted = self.ledger.answer(&exactly, NOW, number(NODE_CLOCK));
                 Reply::Bound
             }
-            Reply::Granted(next) if next == binding.number.next() => Reply::Bound,
-            Reply::Granted(_) => Reply::Refused,
+            Reply::Granted { number: next, .. } if next == binding.number.next() => Reply::Bound,
+            Reply::Granted { .. } => Reply::Refused,
             other => other,
         }
     }

@@ -4,7 +4,7 @@ use leasehold::model::Verdict;
 use stateright::{Model, Property};
 
 use crate::{
-    config::{Config, Hints, Loss},
+    config::{Config, Hints, Loss, Waits},
     mail::{Kind, Letter, Mail},
     shared::Shared,
     state::{Attempt, Invariant, Phase, State, Work},
@@ -103,6 +103,14 @@ impl Protocol {
                 state.attempts.iter().any(|attempt| renewed(attempt.renewal_verdict()))
             }));
         }
+        if config.waits != Waits::No {
+            reached.push(Property::sometimes("held what was handed over", |_, state: &State| {
+                state
+                    .attempts
+                    .iter()
+                    .any(|attempt| attempt.held && attempt.mail.iter().any(|mail| mail.handed_over))
+            }));
+        }
         if config.amnesias > 0 {
             reached.push(Property::sometimes("a node votes again", |protocol: &Self, state| {
                 let forgot = state.left.amnesias < protocol.config.amnesias;
@@ -168,6 +176,12 @@ impl Protocol {
 
     fn of_node(&self, state: &State, node: usize, actions: &mut Vec<Action>) {
         actions.push(Action::Lapse(node));
+        if self.config.waits != Waits::No && !self.config.releases {
+            let named = self.config.waits == Waits::Named;
+            let named = if named { state.attempts.len() } else { 0 };
+            let heirs = (0..named).map(Some).chain([None]);
+            actions.extend(heirs.map(|next| Action::HandOver(node, next)));
+        }
         let others_vote =
             state.nodes.iter().enumerate().all(|(i, other)| i == node || other.out.is_none());
         if state.left.amnesias > 0 && (others_vote || !self.config.one_at_a_time) {

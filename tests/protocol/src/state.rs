@@ -5,11 +5,13 @@ use std::{
     hash::{Hash, Hasher},
 };
 
-use leasehold::model::{Ballot, Binding, GrantNumber, GrantRequest, HolderId, Verdict, Vote};
+use leasehold::model::{
+    Ballot, Binding, ClientId, GrantNumber, GrantRequest, HolderId, Verdict, Vote,
+};
 
 use crate::{
     asked::{Asked, Said},
-    config::Config,
+    config::{Config, Waits},
     mail::{Kind, Letter, Mail},
     node::{Node, THING, TTL},
     register::Register,
@@ -72,19 +74,19 @@ pub struct Attempt {
 impl Attempt {
     /// One that just asked every node for a grant.
     #[must_use]
-    pub fn new(nodes: usize, floor: u64, hint: u64) -> Self {
+    pub fn new(config: &Config, floor: u64, hint: u64) -> Self {
         let mut mail = Mail::NONE;
         mail.set(Kind::Grant, Letter::OnItsWay);
         Self {
             phase: Phase::Asking,
-            round: Some(Asked::new(nodes)),
+            round: Some(Asked::new(config.nodes, config.waits != Waits::No)),
             floor,
             hint,
             number: None,
             held: false,
             renewal: None,
             work: Work::Idle,
-            mail: vec![mail; nodes],
+            mail: vec![mail; config.nodes],
             is_stripped: false,
         }
     }
@@ -120,14 +122,21 @@ pub fn holder(attempt: usize) -> HolderId {
 
 /// What the attempt asks for.
 #[must_use]
-pub fn request(attempt: usize, hint: GrantNumber) -> GrantRequest {
-    GrantRequest { resource: THING.clone(), holder: holder(attempt), ttl: TTL, hint, waiter: None }
+pub fn request(attempt: usize, hint: GrantNumber, waits: bool) -> GrantRequest {
+    let waiter = waits.then(|| client(attempt));
+    GrantRequest { resource: THING.clone(), holder: holder(attempt), ttl: TTL, hint, waiter }
+}
+
+/// The client of this attempt: each has one of its own.
+#[must_use]
+pub const fn client(attempt: usize) -> ClientId {
+    ClientId::from_random(attempt as u64)
 }
 
 /// What the attempt commits, renews, and shows to the register.
 #[must_use]
 pub fn binding(attempt: usize, number: GrantNumber) -> Binding {
-    request(attempt, GrantNumber::ONE).bind(number)
+    request(attempt, GrantNumber::ONE, false).bind(number)
 }
 
 /// What may still go wrong in this run.

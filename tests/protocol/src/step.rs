@@ -6,12 +6,12 @@ use leasehold::model::{GrantNumber, Question, Reply, Step, Verdict};
 
 use crate::{
     asked::Said,
-    config::{ClientRule, Config, Expiry, Loss, Replies},
+    config::{ClientRule, Config, Expiry, Loss, NodeRule, Replies, Waits},
     mail::{Kind, Letter},
     node::{THING, number},
     rejoin,
     shared::Shared,
-    state::{Attempt, Invariant, Phase, State, Work, binding, holder, request},
+    state::{Attempt, Invariant, Phase, State, Work, binding, client, holder, request},
     tidy,
 };
 
@@ -35,6 +35,8 @@ pub enum Action {
     Stop(usize),
     /// The key lapses on a node.
     Lapse(usize),
+    /// The key's owner gives it back on a node, which hands it over: to this attempt before others.
+    HandOver(usize, Option<usize>),
     /// A holder asks every node for a renewal.
     Renew(usize),
     /// A holder reads the register.
@@ -71,7 +73,7 @@ fn apply(config: &Config, state: &mut State, action: Action) -> Option<()> {
     match action {
         Action::Begin { hint } => {
             state.readings += u64::from(config.hints.clock(state.readings).is_some());
-            let attempt = Attempt::new(config.nodes, state.completed, hint);
+            let attempt = Attempt::new(config, state.completed, hint);
             state.attempts.push(Shared::new(attempt));
         }
         Action::Deliver(i, node, kind) => {
@@ -96,6 +98,7 @@ fn apply(config: &Config, state: &mut State, action: Action) -> Option<()> {
             let lapsed = may_lapse(config, state, node) && state.node_mut(node).lapse();
             lapsed.then_some(())?;
         }
+        Action::HandOver(node, next) => hand_over(config, state, node, next)?,
         Action::Renew(i) => {
             let completed = state.completed;
             let out: Vec<bool> = state.nodes.iter().map(|node| node.out.is_some()).collect();
@@ -157,18 +160,51 @@ fn is_listening(config: &Config, state: &State, i: usize) -> bool {
 fn answer(config: &Config, state: &mut State, i: usize, node: usize, kind: Kind) -> Option<Said> {
     let attempt = &state.attempts[i];
     let question = match kind {
-        Kind::Grant => Question::Grant(Arc::new(request(i, number(attempt.hint)))),
+        Kind::Grant => {
+            Question::Grant(Arc::new(request(i, number(attempt.hint), config.waits != Waits::No)))
+        }
         Kind::Commit => Question::Commit(binding(i, attempt.number?)),
         Kind::Renew => Question::Renew(binding(i, attempt.number?)),
-        Kind::Release => Question::Release { resource: THING.clone(), holder: holder(i) },
+        Kind::Release => {
+            Question::Release { resource: THING.clone(), holder: holder(i), next: None }
+        }
     };
-    Some(match state.node_mut(node).answer(config, &question) {
-        Reply::Granted(number) => Said::Granted(number),
+    let reply = state.node_mut(node).answer(config, &question);
+    tell_heirs(config, state, node);
+    Some(match reply {
+        Reply::Granted { number, .. } => Said::Granted(number),
         Reply::Held { .. } => Said::Held,
         Reply::Bound => Said::Bound,
         Reply::Refused => Said::Refused,
         _ => Said::Nothing,
     })
+}
+
+/// Whoever has the key on a node gives it back there.
+fn hand_over(config: &Config, state: &mut State, node: usize, next: Option<usize>) -> Option<()> {
+    may_lapse(config, state, node).then_some(())?;
+    let owner = (0..state.attempts.len()).find(|&i| state.nodes[node].is_held_by(holder(i)))?;
+    let (resource, holder, next) = (THING.clone(), holder(owner), next.map(client));
+    let question = Question::Release { resource, holder, next };
+    let reply = state.node_mut(node).answer(config, &question);
+    tell_heirs(config, state, node);
+    (reply == Reply::Released { passed: true }).then_some(())
+}
+
+/// What a node handed over is on its way to the attempts that waited for it there.
+fn tell_heirs(config: &Config, state: &mut State, node: usize) {
+    for (to, handover) in state.node_mut(node).take_handovers() {
+        let heir = (0..state.attempts.len()).find(|&i| client(i) == to);
+        let Some(heir) = heir.filter(|&i| is_listening(config, state, i)) else { continue };
+        let number = match config.node_rule {
+            NodeRule::HandOverOldNumber => GrantNumber::new(handover.number.get() - 1).ok(),
+            _ => Some(handover.number),
+        };
+        let Some(number) = number else { continue };
+        let attempt = state.attempt_mut(heir);
+        attempt.mail[node].set(Kind::Grant, Letter::Answered(Said::Granted(number)));
+        attempt.mail[node].handed_over = true;
+    }
 }
 
 /// The client tells its round what it heard and obeys the step.

@@ -9,7 +9,7 @@ use leasehold::{
     AcquireError, FencingToken, GrantNumber, HolderId, LeaseConfig, Leases, Loss, NodeErrorKind,
     ReleaseOutcome, Resource,
     model::{ClientId, GrantRequest, Question},
-    node::{Node as _, RedisNode},
+    node::{Node as _, Notice, RedisNode},
 };
 use leasehold_stack::{LeaseNode, Persistence, Silent, Stack, StackConfig};
 use tokio::sync::mpsc;
@@ -177,32 +177,30 @@ async fn who_waits_gets_the_lease_and_is_told_by_any_server_of_the_cluster() {
 
     // It listens at one server, and the leases are on all of them.
     let node = RedisNode::cluster([cluster.servers[0].url()], Duration::from_secs(5)).unwrap();
-    let (client, holder) = (ClientId::from_random(7), HolderId::from_random(7));
-    let (woken, mut told) = mpsc::channel(8);
-    let listens = node.listen(client, woken);
+    let client = ClientId::from_random(7);
+    let (sender, mut heard) = mpsc::channel(8);
+    let listens = node.listen(client, sender);
     let releases = async {
+        assert_eq!(heard.recv().await, Some(Notice::Listening));
         for name in ["a", "b", "c", "d", "e", "f"].map(resource) {
-            // Again, since it may not listen yet.
-            loop {
-                let grant = Question::Grant(Arc::new(GrantRequest {
+            let grant = |holder, waiter| {
+                Question::Grant(Arc::new(GrantRequest {
                     resource: name.clone(),
-                    holder,
+                    holder: HolderId::from_random(holder),
                     ttl: TTL,
                     hint: GrantNumber::ONE,
-                    waiter: None,
-                }));
-                let enlist = Question::Enlist { resource: name.clone(), client };
-                let release = Question::Release { resource: name.clone(), holder };
-                for question in [grant, enlist, release] {
-                    let answer = node.ask(&[question]).await.pop().unwrap();
-                    assert!(answer.is_ok(), "{answer:?}");
-                }
-                let heard = tokio::time::timeout(Duration::from_millis(500), told.recv()).await;
-                if let Ok(heard) = heard {
-                    assert_eq!(heard, Some(name));
-                    break;
-                }
+                    waiter,
+                }))
+            };
+            let holder = HolderId::from_random(1);
+            let release = Question::Release { resource: name.clone(), holder, next: None };
+            for question in [grant(1, None), grant(2, Some(client)), release] {
+                let answer = node.ask(&[question]).await.pop().unwrap();
+                assert!(answer.is_ok(), "{answer:?}");
             }
+            let notice = tokio::time::timeout(LIMIT, heard.recv()).await.unwrap();
+            let Some(Notice::Granted(handover)) = notice else { panic!("{notice:?}") };
+            assert_eq!(handover.resource, name);
         }
     };
     tokio::select! {

@@ -8,7 +8,7 @@ use leasehold::{
         Admission, Binding, ClientId, GRANT_NUMBER_MAX, GrantRequest, HIGH_STRIDE, HINT_AHEAD_MAX,
         HINT_LAG_MAX, Question, Reply, Standing, WAITERS_MAX, fence_lifetime,
     },
-    node::{Node as _, RedisNode},
+    node::{Node as _, Notice, RedisNode},
 };
 use leasehold_stack::{Persistence, Silent, Stack, StackConfig};
 use redis::aio::MultiplexedConnection;
@@ -62,7 +62,7 @@ fn binding(name: &str, holder: u128, n: u64) -> Binding {
 
 fn release(name: &str, holder: u128) -> Question {
     let Binding { resource, holder, .. } = binding(name, holder, 1);
-    Question::Release { resource, holder }
+    Question::Release { resource, holder, next: None }
 }
 
 fn constant(script: &str, name: &str) -> u64 {
@@ -84,7 +84,10 @@ async fn the_largest_numbers_come_back_digit_by_digit() {
     let (_stack, node, _redis) = member(GRANT_NUMBER_MAX - 1000).await;
     // A hint far behind the clock is raised above the floor, and minted numbers grow by one.
     let lowest = GRANT_NUMBER_MAX - 999;
-    assert_eq!(ask(&node, grant("r", 1, 5, TTL, None)).await, Reply::Granted(number(lowest)));
+    assert_eq!(
+        ask(&node, grant("r", 1, 5, TTL, None)).await,
+        Reply::Granted { number: number(lowest), next: None }
+    );
     assert_eq!(ask(&node, Question::Renew(binding("r", 1, lowest))).await, Reply::Bound);
     assert_eq!(ask(&node, Question::Renew(binding("r", 1, lowest - 1))).await, Reply::Refused);
     assert_eq!(ask(&node, Question::Renew(binding("r", 1, lowest + 1))).await, Reply::Refused);
@@ -106,26 +109,18 @@ async fn the_largest_numbers_come_back_digit_by_digit() {
 /// Whether a client that enlists after this many others is told when the lease becomes free.
 async fn is_told_after(others: usize) -> bool {
     const LAST: u64 = u64::MAX;
-    let (_stack, node, mut redis) = member(1).await;
-    let (sender, _woken) = mpsc::channel(1);
+    let (_stack, node, _redis) = member(1).await;
+    let (sender, mut heard) = mpsc::channel(2);
     let listening = Arc::clone(&node);
     let client = ClientId::from_random(LAST);
     drop(tokio::spawn(async move { listening.listen(client, sender).await }));
-    loop {
-        let channel = format!("leasehold:wake:{client}");
-        let ask = redis::cmd("PUBSUB").arg("NUMSUB").arg(&channel).clone();
-        let (_, heard): (String, u32) = ask.query_async(&mut redis).await.unwrap();
-        if heard == 1 {
-            break;
-        }
-        tokio::task::yield_now().await;
-    }
+    assert_eq!(heard.recv().await, Some(Notice::Listening));
     let _granted = ask(&node, grant("r", 1, 5, TTL, None)).await;
     for other in (0..others).map(|other| u64::try_from(other).unwrap()).chain([LAST]) {
         let held = ask(&node, grant("r", 2, 5, TTL, Some(other))).await;
         assert!(matches!(held, Reply::Held { .. }), "{held:?}");
     }
-    ask(&node, release("r", 1)).await == Reply::Released { woke: true }
+    ask(&node, release("r", 1)).await == Reply::Released { passed: true }
 }
 
 #[tokio::test]
@@ -138,13 +133,14 @@ async fn a_list_of_waiters_is_full_where_the_model_says() {
 async fn leases_expire_and_fences_outlive_them() {
     let (_stack, node, mut redis) = member(1).await;
     let short = Duration::from_millis(50);
-    let Reply::Granted(first) = ask(&node, grant("r", 1, 1, short, None)).await else {
+    let Reply::Granted { number: first, .. } = ask(&node, grant("r", 1, 1, short, None)).await
+    else {
         panic!("not granted")
     };
     let second = loop {
         match ask(&node, grant("r", 2, 1, short, Some(1))).await {
-            Reply::Granted(number) => break number,
-            Reply::Held { ttl_left, fence } => {
+            Reply::Granted { number, .. } => break number,
+            Reply::Held { ttl_left, fence, .. } => {
                 assert!(ttl_left.is_some_and(|left| left <= short));
                 assert_eq!(fence, Some(first));
             }

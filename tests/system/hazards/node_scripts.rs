@@ -10,9 +10,10 @@ use std::{
 use leasehold::{
     GrantNumber, HolderId, Resource,
     model::{
-        Admission, Binding, ClientId, GrantRequest, Ledger, Moment, Question, Reply, Standing,
+        Admission, Binding, ClientId, GrantRequest, Handover, Ledger, Moment, Question, Reply,
+        Standing,
     },
-    node::{Node as _, RedisNode},
+    node::{Node as _, Notice, RedisNode},
 };
 use leasehold_stack::{LeaseNode, Persistence, Silent, Stack, StackConfig};
 use tokio::sync::mpsc;
@@ -23,9 +24,11 @@ const SECOND_US: u64 = 1_000_000;
 const HOUR: Duration = Duration::from_secs(3600);
 /// Rounds end with a loss of data, or of the process.
 const ROUNDS: usize = 6;
-const STEPS: usize = 700;
+const STEPS: usize = 2000;
+/// Who asks; each belongs to one client.
+const HOLDERS: u128 = 5;
 /// Clients that wait; the first of them listen, the others are gone.
-const CLIENTS: u64 = 5;
+const CLIENTS: u128 = 3;
 const LISTENERS: u64 = 2;
 
 /// A server and the model of it, which are asked the same.
@@ -39,13 +42,14 @@ struct Both {
     newest: HashMap<Resource, u64>,
     /// What the server and the model call the outage that they are in, or were in last.
     outages: [u64; 2],
+    handed_over: usize,
 }
 
 /// A client that listens, and what it should have heard.
 struct Ear {
     client: ClientId,
-    woken: mpsc::Receiver<Resource>,
-    expected: Vec<Resource>,
+    heard: mpsc::Receiver<Notice>,
+    expected: Vec<Handover>,
 }
 
 impl Both {
@@ -55,49 +59,42 @@ impl Both {
         let node = Arc::new(RedisNode::new(&stack.redis_urls()[0], LIMIT).unwrap());
         let model = Ledger::unfounded(Moment::default());
         let (ears, newest) = (Vec::new(), HashMap::new());
-        let mut both = Self { stack, node, model, runs: 0, ears, newest, outages: [0; 2] };
+        let mut both =
+            Self { stack, node, model, runs: 0, ears, newest, outages: [0; 2], handed_over: 0 };
         both.listen().await;
         both
     }
 
     /// Has the first clients listen, and waits until the server knows them.
     async fn listen(&mut self) {
-        let mut redis = self.stack.nodes[0].connection().await.unwrap();
         self.ears.clear();
         for number in 0..LISTENERS {
             let client = ClientId::from_random(number);
-            let (sender, woken) = mpsc::channel(1024);
+            let (sender, mut heard) = mpsc::channel(1024);
             let node = Arc::clone(&self.node);
             drop(tokio::spawn(async move { node.listen(client, sender).await }));
-            self.ears.push(Ear { client, woken, expected: Vec::new() });
-            let channel = format!("leasehold:wake:{client}");
-            loop {
-                let (_, listeners): (String, u32) = redis::cmd("PUBSUB")
-                    .arg("NUMSUB")
-                    .arg(&channel)
-                    .query_async(&mut redis)
-                    .await
-                    .unwrap();
-                if listeners == 1 {
-                    break;
-                }
-                tokio::task::yield_now().await;
-            }
+            assert_eq!(heard.recv().await, Some(Notice::Listening));
+            self.model.listen(client, true);
+            self.ears.push(Ear { client, heard, expected: Vec::new() });
         }
     }
 
-    /// Every client that was to be told has been told. Of releases in one batch, those that wake
-    /// nobody come first, so the order is not compared.
+    /// Every client that was to be told has been told. Of releases in one batch, those that hand
+    /// nothing over come first, so the order is not compared.
     async fn all_is_heard(&mut self) {
         for ear in &mut self.ears {
             let mut heard = Vec::new();
             for _ in &ear.expected {
-                heard.extend(tokio::time::timeout(LIMIT, ear.woken.recv()).await.unwrap());
+                let notice = tokio::time::timeout(LIMIT, ear.heard.recv()).await.unwrap();
+                heard.extend(notice.map(|notice| match notice {
+                    Notice::Granted(handover) => handover,
+                    Notice::Listening => unreachable!("it listened before"),
+                }));
             }
             heard.sort();
             ear.expected.sort();
             assert_eq!(heard, mem::take(&mut ear.expected));
-            assert!(ear.woken.is_empty(), "told without a reason");
+            assert!(ear.heard.is_empty(), "told without a reason");
         }
     }
 
@@ -116,11 +113,8 @@ impl Both {
         assert_eq!(replies.len(), questions.len());
         for (question, real) in ours.iter().zip(replies) {
             let clock = GrantNumber::new(clock).unwrap();
-            let mut wanted = self.model.answer(question, Moment::default(), clock);
-            if let (Reply::Released { .. }, Question::Release { resource, .. }) = (wanted, question)
-            {
-                wanted = Reply::Released { woke: self.wake(resource) };
-            }
+            let wanted = self.model.answer(question, Moment::default(), clock);
+            self.expect_handovers();
             let real = real.unwrap();
             for (place, reply) in self.outages.iter_mut().zip([real, wanted]) {
                 if let Reply::Standing(Standing::Outside { outage, .. }) = reply {
@@ -134,22 +128,22 @@ impl Both {
 
     fn note(&mut self, question: &Question, reply: Reply) {
         let (resource, number) = match (question, reply) {
-            (Question::Grant(request), Reply::Granted(number)) => (&request.resource, number),
+            (Question::Grant(request), Reply::Granted { number, .. }) => {
+                (&request.resource, number)
+            }
             (Question::Commit(binding), Reply::Bound) => (&binding.resource, binding.number),
             _ => return,
         };
         self.newest.insert(resource.clone(), number.get());
     }
 
-    /// Who is gone does not hear: the next one is told.
-    fn wake(&mut self, resource: &Resource) -> bool {
-        while let Some(client) = self.model.next_waiter(resource) {
-            if let Some(ear) = self.ears.iter_mut().find(|ear| ear.client == client) {
-                ear.expected.push(resource.clone());
-                return true;
-            }
+    fn expect_handovers(&mut self) {
+        for (client, handover) in self.model.take_handovers() {
+            self.newest.insert(handover.resource.clone(), handover.number.get());
+            let ear = self.ears.iter_mut().find(|ear| ear.client == client).unwrap();
+            ear.expected.push(handover);
+            self.handed_over += 1;
         }
-        false
     }
 
     async fn flush(&mut self) {
@@ -193,16 +187,15 @@ fn in_outage(question: &Question, outage: u64) -> Question {
 /// The answer as text, without what depends on the server's clock.
 fn text(reply: Reply) -> String {
     match reply {
-        Reply::Held { fence, .. } => format!("held, fence {fence:?}"),
+        Reply::Held { fence, bound_to, .. } => format!("held, fence {fence:?} {bound_to:?}"),
         Reply::HintAhead { .. } => "hint ahead".to_owned(),
         Reply::Standing(Standing::Outside { .. }) => "outside".to_owned(),
-        Reply::Granted(_)
+        Reply::Granted { .. }
         | Reply::NotMember
         | Reply::Bound
         | Reply::Refused
         | Reply::Released { .. }
         | Reply::NotOurs
-        | Reply::Enlisted
         | Reply::Standing(Standing::Member { .. })
         | Reply::Admitted => format!("{reply:?}"),
     }
@@ -217,9 +210,11 @@ fn random_question(
 ) -> Question {
     let names = ["a", "{a}", "x{y}z", "}{", "späti"];
     let resource = Resource::new(names[random.usize(0..names.len())]).unwrap();
-    let holder = HolderId::from_random(random.u128(1..4));
-    let client = ClientId::from_random(random.u64(0..CLIENTS));
     let ttl = HOUR * random.u32(2..4);
+    let client = |holder: u128| ClientId::from_random(u64::try_from(holder % CLIENTS).unwrap());
+    let asks = random.u128(0..HOLDERS);
+    let (client, holder, other) =
+        (client(asks), HolderId::from_random(asks), client(random.u128(0..CLIENTS)));
     // Close to what the server has bound, so that hints and fences pass each other, and meet.
     let ahead = clock + 300 * SECOND_US;
     let near = newest.get(&resource).map_or(ahead, |newest| ahead.max(newest - 1));
@@ -239,8 +234,10 @@ fn random_question(
         }
         5..=7 => Question::Commit(binding),
         8 | 9 => Question::Renew(binding),
-        10..=12 => Question::Release { resource, holder },
-        13 => Question::Enlist { resource, client },
+        10..=13 => {
+            let next = random.bool().then_some(other);
+            Question::Release { resource, holder, next }
+        }
         14 => Question::Stand,
         _ => {
             let quarantine = if random.bool() { Duration::ZERO } else { HOUR * 24 * 365 };
@@ -263,14 +260,19 @@ async fn server_and_model_answer_alike(persistence: Persistence) {
         let mut step = 0;
         while step < STEPS {
             let mut questions = vec![random_question(&mut random, &both.newest, clock)];
-            // A question whose script has to be loaded, and a release that must wake somebody, is
+            // A question whose script has to be loaded, and a release that hands something over, is
             // asked again after the others: order within a batch is not promised for one resource.
-            if loaded.len() == 7 {
+            if loaded.len() == 6 {
                 let more = random.usize(0..8);
                 questions
                     .extend((0..more).map(|_| random_question(&mut random, &both.newest, clock)));
                 let mut seen = HashSet::new();
                 questions.retain(|q| q.resource().is_none_or(|name| seen.insert(name.clone())));
+                // So it comes last, also because it may note a number for the whole node.
+                let is_release = |q: &Question| matches!(q, Question::Release { .. });
+                questions.sort_by_key(is_release);
+                let first = questions.iter().position(is_release);
+                questions.truncate(first.map_or(questions.len(), |first| first + 1));
             }
             let about = format!("round {round}, step {step}");
             both.ask(&questions, clock, &about).await;
@@ -282,6 +284,7 @@ async fn server_and_model_answer_alike(persistence: Persistence) {
             }
         }
         both.all_is_heard().await;
+        assert!(both.handed_over > 10 * (round + 1), "only {} handovers", both.handed_over);
         match round % 3 {
             0 => {
                 both.restart(persistence).await;
@@ -292,6 +295,10 @@ async fn server_and_model_answer_alike(persistence: Persistence) {
                 change_run(&both.stack.nodes[0]).await;
                 both.runs += 1;
                 both.model.restart(Moment::default(), both.runs);
+                // The process is the same, so who listened does so still.
+                for ear in &both.ears {
+                    both.model.listen(ear.client, true);
+                }
                 // Before anybody asks how it stands, which would remove the record.
                 let mut questions: Vec<_> =
                     (0..40).map(|_| random_question(&mut random, &both.newest, clock)).collect();

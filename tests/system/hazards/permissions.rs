@@ -3,9 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use leasehold::{
-    GrantNumber, HolderId, Leases, Resource,
+    GrantNumber, HolderId, Leases,
     model::{Admission, ClientId, GrantRequest, Question, Reply, Standing},
-    node::{Node as _, RedisNode},
+    node::{Node as _, Notice, RedisNode},
 };
 use leasehold_stack::{Persistence, Stack};
 use redis::aio::MultiplexedConnection;
@@ -66,20 +66,11 @@ async fn use_it(stack: &Stack, rules: &[&str]) -> Result<(), String> {
     };
 
     let client = ClientId::from_random(1);
-    let (sender, mut woken) = mpsc::channel::<Resource>(1);
+    let (sender, mut heard) = mpsc::channel(2);
     let listening = Arc::clone(&node);
     let ear = tokio::spawn(async move { listening.listen(client, sender).await });
-    loop {
-        let numsub =
-            redis::cmd("PUBSUB").arg("NUMSUB").arg(format!("leasehold:wake:{client}")).clone();
-        let (_, heard): (String, u32) = numsub.query_async(&mut admin).await.unwrap();
-        if heard == 1 {
-            break;
-        }
-        if ear.is_finished() {
-            return Err(ear.await.unwrap().to_string());
-        }
-        tokio::task::yield_now().await;
+    if heard.recv().await != Some(Notice::Listening) {
+        return Err(ear.await.unwrap().to_string());
     }
 
     let outside =
@@ -94,18 +85,16 @@ async fn use_it(stack: &Stack, rules: &[&str]) -> Result<(), String> {
         outage,
     };
     ask(Question::Admit(admission), |reply| *reply == Reply::Admitted).await?;
-    let granted = ask(grant(1, None), |reply| matches!(reply, Reply::Granted(_))).await?;
-    let Reply::Granted(number) = granted else { return Err("no number".to_owned()) };
+    let granted = ask(grant(1, None), |reply| matches!(reply, Reply::Granted { .. })).await?;
+    let Reply::Granted { number, .. } = granted else { return Err("no number".to_owned()) };
     ask(grant(2, Some(client)), |reply| matches!(reply, Reply::Held { .. })).await?;
     let binding = request(1, None).bind(number);
     ask(Question::Commit(binding.clone()), |reply| *reply == Reply::Bound).await?;
     ask(Question::Renew(binding.clone()), |reply| *reply == Reply::Bound).await?;
-    ask(Question::Enlist { resource: resource(), client }, |reply| *reply == Reply::Enlisted)
-        .await?;
-    let release = Question::Release { resource: resource(), holder: binding.holder };
-    ask(release, |reply| *reply == Reply::Released { woke: true }).await?;
-    let told = tokio::time::timeout(LIMIT, woken.recv()).await;
-    if told != Ok(Some(resource())) {
+    let release = Question::Release { resource: resource(), holder: binding.holder, next: None };
+    ask(release, |reply| *reply == Reply::Released { passed: true }).await?;
+    let told = tokio::time::timeout(LIMIT, heard.recv()).await;
+    if !matches!(told, Ok(Some(Notice::Granted(_)))) {
         return Err(format!("told {told:?}"));
     }
     node.ping().await.map_err(|error| error.to_string())?;

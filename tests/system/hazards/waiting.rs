@@ -92,8 +92,8 @@ async fn clients_that_contend_cost_few_commands_and_all_get_their_share() {
         commands / (turns * nodes),
         commands * 100 / (turns * nodes) % 100
     ));
-    // A grant and a release are two; the rest is what waiting costs.
-    assert!(commands <= 6 * turns * nodes, "{commands} commands for {turns} turns");
+    // A grant and a release; what is above two is for messages that came too late.
+    assert!(commands <= 3 * turns * nodes, "{commands} commands for {turns} turns");
     assert_eq!(shares.iter().sum::<usize>(), TURNS);
     assert!(shares.iter().all(|&share| share >= TURNS / CLIENTS / 4), "{shares:?}");
 }

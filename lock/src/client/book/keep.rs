@@ -1,7 +1,9 @@
 //! Renewal, and the signal of loss.
 
+use std::sync::Arc;
+
 use super::{
-    Book, Errand,
+    Book,
     work::{Stage, Work},
 };
 use crate::{
@@ -11,9 +13,10 @@ use crate::{
 };
 
 impl Book {
-    /// Looks at every lease: renews those that are due, all in one write, and gives the signal for
+    /// Goes on with what is sought, and looks at every lease: renews those that are due, all in one write, and gives the signal for
     /// those that are lost.
     pub(in crate::client) fn look(&mut self, now: Moment) {
+        self.go_on_seeking(now);
         if self.look_at.is_none_or(|due| now < due) {
             return;
         }
@@ -52,7 +55,7 @@ impl Book {
             next_end = Some(next_end.map_or(end, |next| next.min(end)));
         }
         for key in lost {
-            self.give_signal(key);
+            self.give_signal(key, now);
         }
         let next_renewal = next_renewal.map(|next| next.max(now.after(stride)));
         self.look_at = match (next_renewal, next_end) {
@@ -93,17 +96,18 @@ impl Book {
         self.look_at = Some(self.look_at.map_or(look_at, |due| due.min(look_at)));
     }
 
-    fn give_signal(&mut self, key: usize) {
+    fn give_signal(&mut self, key: usize, now: Moment) {
         let Some(Work { stage: Stage::Held(kept), .. }) = self.works.get(key) else { return };
         let Some(loss) = kept.lifecycle.loss() else { return };
-        let Binding { resource, number, .. } = &kept.grant.binding;
-        if kept.grant.set_loss(loss) {
+        let grant = Arc::clone(&kept.grant);
+        let Binding { resource, number, .. } = &grant.binding;
+        if grant.set_loss(loss) {
             metrics::counter!("lease_losses_total", "reason" => loss.as_str()).increment(1);
             tracing::warn!(
                 lease.resource = %resource, lease.number = %number, lease.loss = %loss, "lease lost"
             );
-            if self.shared.lines.lost(&kept.grant) {
-                self.errands.push(Errand::Seek { resource: resource.clone(), yields: false });
+            if self.shared.lines.lost(&grant) {
+                self.seek(resource, now);
             }
         }
     }

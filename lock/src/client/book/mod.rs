@@ -6,6 +6,7 @@
 mod keep;
 mod outside;
 mod release;
+mod seek;
 mod work;
 
 use std::sync::Arc;
@@ -15,7 +16,8 @@ use tokio::sync::oneshot;
 
 use self::{
     outside::NodeState,
-    work::{Attempt, Kept, Stage, Work, bit},
+    seek::Seeks,
+    work::{Attempt, Caller, Kept, Stage, Work, bit},
 };
 use super::{
     batch::{Ask, Batch, Outbox, Tag},
@@ -26,20 +28,9 @@ use super::{
     leases::Shared,
 };
 use crate::{
-    model::{
-        Answer, Binding, GrantRequest, Lifecycle, Moment, Question, Reply, Resource, Round, Step,
-    },
+    model::{Answer, GrantNumber, GrantRequest, Lifecycle, Moment, Question, Reply, Round, Step},
     node::{NodeError, NodeErrorKind, NodeStep},
 };
-
-/// Something that the book cannot do itself.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Errand {
-    /// Let this node vote.
-    Admit(usize),
-    /// Seek a lease for those who wait.
-    Seek { resource: Resource, yields: bool },
-}
 
 /// Every attempt and every lease of this client.
 pub(super) struct Book {
@@ -48,8 +39,10 @@ pub(super) struct Book {
     held: usize,
     /// When to look at the leases next.
     look_at: Option<Moment>,
+    seeks: Seeks,
     pub(super) outbox: Outbox,
-    pub(super) errands: Vec<Errand>,
+    /// Nodes that are to be let vote.
+    pub(super) admissions: Vec<usize>,
     nodes: Vec<NodeState>,
 }
 
@@ -61,51 +54,40 @@ impl Book {
             works: Slab::new(),
             held: 0,
             look_at: None,
+            seeks: Seeks::default(),
             outbox: Outbox::new(nodes),
-            errands: Vec::new(),
+            admissions: Vec::new(),
             nodes: (0..nodes).map(|_| NodeState::default()).collect(),
         }
     }
 
     /// Whether nothing is under way.
     pub(super) fn is_empty(&self) -> bool {
-        self.works.is_empty() && self.nodes.iter().all(|node| !node.is_being_admitted)
+        self.works.is_empty()
+            && self.seeks.is_empty()
+            && self.nodes.iter().all(|node| !node.is_being_admitted)
     }
 
     /// When [`Book::look`] is due.
-    pub(super) const fn look_at(&self) -> Option<Moment> {
-        self.look_at
+    pub(super) fn look_at(&self) -> Option<Moment> {
+        self.look_at.into_iter().chain(self.seeks.due()).min()
     }
 
     pub(super) fn take(&mut self, order: Order, now: Moment) {
         match order {
             Order::Acquire { request, reply } => self.begin(request, reply, now),
-            Order::Release { grant, reply, seek } => self.begin_release(&grant, reply, seek),
-            Order::Seek { resource, yields } => {
-                self.errands.push(Errand::Seek { resource, yields });
-            }
+            Order::Release { grant, reply, seek } => self.begin_release(&grant, reply, seek, now),
+            Order::Seek { resource } => self.seek(&resource, now),
+            Order::Heard { node, notice } => self.heard(node, notice, now),
             Order::Look => self.look_at = Some(now),
-            Order::Enlist { resource } => {
-                let client = self.shared.client;
-                let tag = Tag { work: usize::MAX, ask: Ask::Enlist };
-                self.outbox.ask_all(tag, Question::Enlist { resource, client });
-            }
         }
     }
 
     fn begin(&mut self, request: Arc<GrantRequest>, reply: oneshot::Sender<Acquired>, now: Moment) {
         let nodes = self.nodes.len();
-        let attempt =
-            Attempt { reply, sent: now, is_committing: false, failures: Vec::new(), free_in: None };
-        let work = self.works.insert(Work {
-            request: Arc::clone(&request),
-            round: Round::new(nodes),
-            open: nodes,
-            releasing: 0,
-            granted_late: 0,
-            parked: 0,
-            stage: Stage::Asking(attempt),
-        });
+        let attempt = Attempt::new(Caller::Task(reply), now);
+        let work = Work::new(Arc::clone(&request), Round::new(nodes), attempt);
+        let work = self.works.insert(work);
         self.outbox.ask_all(Tag { work, ask: Ask::Grant }, Question::Grant(request));
     }
 
@@ -142,6 +124,7 @@ impl Book {
                 let answer = work.hear_grant(node, answer, &self.shared);
                 work.open -= 1;
                 self.step(tag.work, node, answer, now);
+                self.wait_if_stalled(tag.work, now);
             }
             Ask::Commit => {
                 let answer = match answer {
@@ -168,9 +151,8 @@ impl Book {
                     work.granted_late &= !bit(node);
                     work.release_at(node, tag.work, &mut self.outbox);
                 }
-                self.on_release(tag.work, &answer, now);
+                self.on_release(tag.work, &answer);
             }
-            Ask::Enlist => {}
         }
         self.close_if_done(tag.work);
     }
@@ -188,23 +170,15 @@ impl Book {
                 {
                     (attempt.is_committing, attempt.sent) = (true, now);
                 }
-                work.open += nodes.len();
-                let binding = work.request.bind(number);
-                for node in nodes {
-                    let tag = Tag { work: key, ask: Ask::Commit };
-                    self.outbox.ask(node, tag, Question::Commit(binding.clone()));
-                }
+                work.commit(number, nodes, key, &mut self.outbox);
             }
-            Step::Hold(number) => {
-                let binding = work.request.bind(number);
-                self.hold(key, binding, now);
-            }
+            Step::Hold(number) => self.hold(key, number, now),
             Step::GiveUp(why) => {
                 let Stage::Asking(attempt) = &mut work.stage else { return };
                 let failures = std::mem::take(&mut attempt.failures);
                 let free_in = attempt.free_in;
                 let error = AcquireError::gave_up(&work.request.resource, why, failures, free_in);
-                self.fail(key, error);
+                self.fail(key, error, now);
             }
             Step::Release(node) if work.releasing & bit(node) != 0 => {
                 work.granted_late |= bit(node);
@@ -213,43 +187,73 @@ impl Book {
         }
     }
 
-    fn hold(&mut self, key: usize, binding: Binding, now: Moment) {
+    fn hold(&mut self, key: usize, number: GrantNumber, now: Moment) {
         let Some(work) = self.works.get_mut(key) else { return };
-        let Stage::Asking(attempt) = std::mem::replace(&mut work.stage, Stage::Over) else {
+        let Stage::Asking(mut attempt) = std::mem::replace(&mut work.stage, Stage::Over) else {
             return;
         };
         let (timing, config) = (self.shared.timing, &self.shared.config);
-        let renewals_end = now.after(config.lifetime_max);
-        let Some(lifecycle) = Lifecycle::held(timing, attempt.sent, now, renewals_end) else {
-            let resource = work.request.resource.clone();
-            let (elapsed, ttl) = (now - attempt.sent, timing.ttl());
+        let since = work.runs_since(&attempt, number);
+        if now - since > timing.ttl() / 3
+            && matches!(attempt.caller, Caller::Line)
+            && !attempt.is_committing
+        {
+            // It was asked for long ago, so nobody knows how much of it is left.
+            (attempt.is_committing, attempt.sent) = (true, now);
             work.stage = Stage::Asking(attempt);
-            return self.fail(key, AcquireError::TooSlow { resource, elapsed, ttl });
+            let nodes = work.round.commit_again(number);
+            return work.commit(number, nodes, key, &mut self.outbox);
+        }
+        let renewals_end = now.after(config.lifetime_max);
+        let Some(lifecycle) = Lifecycle::held(timing, since, now, renewals_end) else {
+            let resource = work.request.resource.clone();
+            let (elapsed, ttl) = (now - since, timing.ttl());
+            work.stage = Stage::Asking(attempt);
+            return self.fail(key, AcquireError::TooSlow { resource, elapsed, ttl }, now);
         };
+        let binding = work.request.bind(number);
         let valid_until = lifecycle.valid_until();
         let grant = Arc::new(Grant::new(key, binding, now, valid_until, renewals_end));
         let kept = Kept { grant: Arc::clone(&grant), lifecycle, renewing: None, renewals: 0 };
         work.stage = Stage::Held(Box::new(kept));
         self.held += 1;
-        let due = attempt.sent.after(timing.ttl() / 3);
+        let due = since.after(timing.ttl() / 3);
         self.look_at = Some(self.look_at.map_or(due, |look_at| look_at.min(due)));
         let lease = Lease::first(Arc::clone(&self.shared), Arc::clone(&grant));
-        if let Err(Ok(lease)) = attempt.reply.send(Ok(lease)) {
+        let unwanted = match attempt.caller {
+            Caller::Task(reply) => reply.send(Ok(lease)).err().and_then(Result::ok),
+            Caller::Line => {
+                self.found(&grant.binding.resource);
+                self.shared.lines.found(lease)
+            }
+        };
+        if let Some(lease) = unwanted {
             // The caller went away.
             lease.forget();
-            self.begin_release(&grant, None, false);
+            self.begin_release(&grant, None, false, now);
         }
     }
 
     /// Ends an attempt. Releases on every node that may have granted, also on those that did not
     /// answer: a request that timed out may have been granted, or may be yet.
-    fn fail(&mut self, key: usize, error: AcquireError) {
+    fn fail(&mut self, key: usize, error: AcquireError, now: Moment) {
         let Some(work) = self.works.get_mut(key) else { return };
         let Stage::Asking(attempt) = std::mem::replace(&mut work.stage, Stage::Over) else {
             return;
         };
         tracing::debug!(lease.resource = %work.request.resource, %error, "lease not acquired");
-        let _gone = attempt.reply.send(Err(error));
+        let resource = work.request.resource.clone();
+        self.abandon(key);
+        match attempt.caller {
+            Caller::Task(reply) => drop(reply.send(Err(error))),
+            Caller::Line => self.rest(&resource, error, now),
+        }
+    }
+
+    /// Releases whatever an attempt got, or may get yet.
+    fn abandon(&mut self, key: usize) {
+        let Some(work) = self.works.get_mut(key) else { return };
+        work.stage = Stage::Over;
         work.round.release();
         for node in 0..self.nodes.len() {
             if work.round.may_have_ours(node) {
@@ -263,7 +267,8 @@ impl Book {
             work.open == 0 && matches!(work.stage, Stage::Releasing(_) | Stage::Over)
         });
         if done {
-            drop(self.works.remove(key));
+            let work = self.works.remove(key);
+            self.seeks.ended(work.request.holder);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Book, Errand,
+    Book,
     work::{Stage, bit},
 };
 use crate::{
@@ -42,7 +42,7 @@ impl Book {
         state.parked.push(tag);
         if !state.is_being_admitted {
             state.is_being_admitted = true;
-            self.errands.push(Errand::Admit(node));
+            self.admissions.push(node);
         }
     }
 
@@ -73,7 +73,7 @@ impl Book {
                         self.refuse(node, tag, NodeErrorKind::Outside(None), now);
                     }
                 }
-                self.shared.lines.stir_all();
+                self.ask_node_again(node, now);
             }
             Err(why) => {
                 let left = match why {

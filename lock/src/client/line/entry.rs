@@ -1,10 +1,10 @@
 //! A place in a line, and what becomes of it when it is left.
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use tokio::sync::oneshot;
 
-use super::{Line, Place, Served};
+use super::{Place, Served};
 use crate::{
     client::{
         error::AcquireError,
@@ -42,24 +42,10 @@ impl Asking {
     /// The nodes granted it.
     pub(in crate::client) fn got(mut self, lease: Lease) -> Lease {
         self.is_done = true;
-        if let Some(line) = self.shared.lines.state().lines.get_mut(&self.resource) {
+        if let Some(line) = self.shared.lines.state().get_mut(&self.resource) {
             line.place = Place::Here(Arc::clone(lease.grant()));
         }
         lease
-    }
-
-    /// The nodes did not grant it: the caller waits, before everybody who came after it.
-    pub(in crate::client) fn wait(mut self, error: AcquireError) -> Spot {
-        self.is_done = true;
-        let mut state = self.shared.lines.state();
-        let line =
-            state.lines.entry(self.resource.clone()).or_insert_with(|| Line::new(Place::Sought));
-        line.place = Place::Sought;
-        (line.last, line.attempts) = (Some(error), 1);
-        let spot = line.wait(&self.shared, &self.resource, true);
-        drop(state);
-        seek(&self.shared, &self.resource, false);
-        spot
     }
 }
 
@@ -69,22 +55,49 @@ impl Drop for Asking {
             return;
         }
         let mut state = self.shared.lines.state();
-        let Some(line) = state.lines.get_mut(&self.resource) else { return };
+        let Some(line) = state.get_mut(&self.resource) else { return };
         if line.is_wanted() {
             line.place = Place::Sought;
             drop(state);
-            seek(&self.shared, &self.resource, false);
+            seek(&self.shared, &self.resource);
         } else {
-            let _over = state.lines.remove(&self.resource);
+            let _over = state.remove(&self.resource);
         }
     }
 }
 
 impl Spot {
-    /// Why the caller has not been served so far, and after how many attempts of the seeker.
+    /// Waits until the first attempt is over, which may have begun late in the caller's time; longer
+    /// only if it succeeded. `None` when it failed, or before.
+    pub(in crate::client) async fn first_outcome(&mut self) -> Option<Served> {
+        let shared = Arc::clone(&self.shared);
+        loop {
+            let mut failed = pin!(shared.lines.failed.notified());
+            // From here on it is heard, so what is looked at afterwards cannot be missed.
+            let _not_yet = failed.as_mut().enable();
+            if let Ok(served) = self.served.try_recv() {
+                return Some(served);
+            }
+            if !self.is_undecided() {
+                return None;
+            }
+            tokio::select! {
+                served = &mut self.served => return served.ok(),
+                () = failed => {}
+            }
+        }
+    }
+
+    fn is_undecided(&self) -> bool {
+        let state = self.shared.lines.state();
+        let line = state.get(&self.resource);
+        line.is_some_and(|line| matches!(line.place, Place::Sought) && line.attempts == 0)
+    }
+
+    /// Why the caller has not been served so far, and after how many attempts at the nodes.
     pub(in crate::client) fn reason(&self) -> (AcquireError, u32) {
         let state = self.shared.lines.state();
-        let line = state.lines.get(&self.resource);
+        let line = state.get(&self.resource);
         let attempts = line.map_or(0, |line| line.attempts);
         let last = line.and_then(|line| line.last.clone());
         let nodes = self.shared.nodes.len();
@@ -101,19 +114,22 @@ impl Drop for Spot {
         // removed at once.
         self.served.close();
         let mut state = self.shared.lines.state();
-        if let Some(line) = state.lines.get_mut(&self.resource) {
+        if let Some(line) = state.get_mut(&self.resource) {
             line.gone += 1;
-            if line.gone > line.waiters.len() / 2 {
-                let _wanted = line.is_wanted();
-                line.stir.notify_one();
+            if line.gone > line.waiters.len() / 2
+                && !line.is_wanted()
+                && matches!(line.place, Place::Sought)
+            {
+                drop(state);
+                seek(&self.shared, &self.resource);
             }
         }
     }
 }
 
 /// Has a lease sought for those who wait; without a runtime they are told that nobody can.
-pub(super) fn seek(shared: &Arc<Shared>, resource: &Resource, yields: bool) {
-    if Inbox::leave(shared, Order::Seek { resource: resource.clone(), yields }).is_err() {
+pub(super) fn seek(shared: &Arc<Shared>, resource: &Resource) {
+    if Inbox::leave(shared, Order::Seek { resource: resource.clone() }).is_err() {
         shared.lines.abandon(|line| line == resource);
     }
 }

@@ -23,13 +23,10 @@ use super::{
     lease::Lease,
     leases::Shared,
 };
-use crate::model::{Moment, Resource, TURNS_PER_GRANT};
+use crate::model::{Resource, TURNS_PER_GRANT};
 
 /// What a waiter gets in the end.
 pub(super) type Served = Result<Lease, AcquireError>;
-
-/// Resources that were just given to another process are forgotten from this many on.
-const YIELDED_MAX: usize = 1024;
 
 /// Where the lease of an entry is.
 #[derive(Debug)]
@@ -38,7 +35,7 @@ enum Place {
     Asked,
     /// A task of this process has it.
     Here(Arc<Grant>),
-    /// A seeker asks the nodes for it, for those who wait.
+    /// It is sought at the nodes, for those who wait.
     Sought,
 }
 
@@ -48,26 +45,19 @@ struct Line {
     waiters: VecDeque<oneshot::Sender<Served>>,
     /// How many of the waiters have gone away, at most.
     gone: usize,
-    /// A bit for each node that said that the lease is free, since the seeker last asked.
-    woken_by: u64,
-    /// Why the seeker did not get it last, and how often it asked.
+    /// Why the nodes did not grant it last, and how often they were asked.
     last: Option<AcquireError>,
     attempts: u32,
-    /// Tells the seeker to look.
-    stir: Arc<Notify>,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    lines: HashMap<Resource, Line>,
-    /// Until when this process does not snatch what another one was just woken for.
-    yielded: HashMap<Resource, Moment>,
-}
+type State = HashMap<Resource, Line>;
 
 /// All entries of a client.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     state: Mutex<State>,
+    /// Told whenever an attempt has failed, for waiters whose time was over before the first did.
+    failed: Notify,
 }
 
 /// What entering comes to.
@@ -82,24 +72,12 @@ pub(super) enum Entry {
 
 impl Line {
     fn new(place: Place) -> Self {
-        Self {
-            place,
-            waiters: VecDeque::new(),
-            gone: 0,
-            woken_by: 0,
-            last: None,
-            attempts: 0,
-            stir: Arc::default(),
-        }
+        Self { place, waiters: VecDeque::new(), gone: 0, last: None, attempts: 0 }
     }
 
-    fn wait(&mut self, shared: &Arc<Shared>, resource: &Resource, in_front: bool) -> Spot {
+    fn wait(&mut self, shared: &Arc<Shared>, resource: &Resource) -> Spot {
         let (reply, served) = oneshot::channel();
-        if in_front {
-            self.waiters.push_front(reply);
-        } else {
-            self.waiters.push_back(reply);
-        }
+        self.waiters.push_back(reply);
         Spot { shared: Arc::clone(shared), resource: resource.clone(), served }
     }
 
@@ -136,28 +114,30 @@ impl Lines {
         let asking =
             || Asking { shared: Arc::clone(shared), resource: resource.clone(), is_done: false };
         let mut state = self.state();
-        let yields = waits && state.yields(resource, shared);
-        let line = match state.lines.entry(resource.clone()) {
-            hash_map::Entry::Vacant(free) => {
-                let line =
-                    free.insert(Line::new(if yields { Place::Sought } else { Place::Asked }));
-                if !yields {
-                    return Entry::Ask(asking());
-                }
-                let spot = line.wait(shared, resource, false);
-                drop(state);
-                seek(shared, resource, true);
-                return Entry::Wait(spot);
+        let (line, is_first) = match state.entry(resource.clone()) {
+            hash_map::Entry::Vacant(free) => (free.insert(Line::new(Place::Asked)), true),
+            hash_map::Entry::Occupied(line) => {
+                let line = line.into_mut();
+                let is_lost = matches!(
+                    &line.place, Place::Here(grant) if grant.remaining(shared.clock.now()).is_zero()
+                );
+                let is_first = is_lost && line.waiters.is_empty();
+                (line, is_first)
             }
-            hash_map::Entry::Occupied(line) => line.into_mut(),
         };
-        let lost = matches!(&line.place, Place::Here(grant) if grant.remaining(shared.clock.now()).is_zero());
-        if lost && line.waiters.is_empty() {
-            line.place = Place::Asked;
-            return Entry::Ask(asking());
+        if is_first {
+            line.place = if waits { Place::Sought } else { Place::Asked };
         }
         if waits {
-            return Entry::Wait(line.wait(shared, resource, false));
+            let spot = line.wait(shared, resource);
+            drop(state);
+            if is_first {
+                seek(shared, resource);
+            }
+            return Entry::Wait(spot);
+        }
+        if is_first {
+            return Entry::Ask(asking());
         }
         // What the seeker learned last is better than a guess.
         Entry::Taken(line.last.clone().filter(|_| matches!(line.place, Place::Sought)))
@@ -167,7 +147,7 @@ impl Lines {
     pub(super) fn pass_on(&self, shared: &Arc<Shared>, grant: &Arc<Grant>, turn: u16) -> Passing {
         let resource = &grant.binding.resource;
         let mut state = self.state();
-        let Some(line) = state.lines.get_mut(resource).filter(|line| line.is_here(grant)) else {
+        let Some(line) = state.get_mut(resource).filter(|line| line.is_here(grant)) else {
             return Passing::Release { seek: false };
         };
         let now = shared.clock.now();
@@ -194,9 +174,8 @@ impl Lines {
         let seek = line.is_wanted();
         if seek {
             line.place = Place::Sought;
-            line.woken_by = 0;
         } else {
-            let _over = state.lines.remove(resource);
+            let _over = state.remove(resource);
         }
         Passing::Release { seek }
     }
@@ -205,7 +184,7 @@ impl Lines {
     /// be sought for those who wait.
     pub(super) fn lost(&self, grant: &Arc<Grant>) -> bool {
         let mut state = self.state();
-        let Some(line) = state.lines.get_mut(&grant.binding.resource) else { return false };
+        let Some(line) = state.get_mut(&grant.binding.resource) else { return false };
         let seek = line.is_here(grant) && line.is_wanted();
         if seek {
             line.place = Place::Sought;
@@ -213,77 +192,47 @@ impl Lines {
         seek
     }
 
-    /// Another process was told that this lease is free: it is not snatched from it for a while.
-    pub(super) fn yielded(&self, resource: &Resource, until: Moment) {
+    /// Whether somebody waits for what the nodes are to be asked for.
+    pub(super) fn sought(&self, resource: &Resource) -> bool {
         let mut state = self.state();
-        if state.yielded.len() >= YIELDED_MAX {
-            state.yielded.clear();
-        }
-        let _before = state.yielded.insert(resource.clone(), until);
-    }
-
-    /// What tells the seeker to look, as long as there is something to seek. What nodes said so far
-    /// counts no more.
-    pub(super) fn sought(&self, resource: &Resource) -> Option<Arc<Notify>> {
-        let mut state = self.state();
-        let line = state.lines.get_mut(resource)?;
+        let Some(line) = state.get_mut(resource) else { return false };
         if !matches!(line.place, Place::Sought) {
-            return None;
+            return false;
         }
-        if !line.is_wanted() {
-            let _over = state.lines.remove(resource);
-            return None;
+        let is_wanted = line.is_wanted();
+        if !is_wanted {
+            let _over = state.remove(resource);
         }
-        line.woken_by = 0;
-        Some(Arc::clone(&line.stir))
+        is_wanted
     }
 
-    /// How many nodes said that the lease is free since the seeker last asked.
-    pub(super) fn woken_by(&self, resource: &Resource) -> u32 {
-        self.state().lines.get(resource).map_or(0, |line| line.woken_by.count_ones())
-    }
-
-    /// A node says that the lease is free.
-    pub(super) fn wake(&self, node: usize, resource: &Resource) {
-        if let Some(line) = self.state().lines.get_mut(resource) {
-            line.woken_by |= 1 << (node % 64);
-            line.stir.notify_one();
-        }
-    }
-
-    /// Tells all seekers to look.
-    pub(super) fn stir_all(&self) {
-        for line in self.state().lines.values() {
-            line.stir.notify_one();
-        }
-    }
-
-    /// A seeker has the lease: the first waiter gets it.
-    pub(super) fn found(&self, lease: Lease) {
+    /// The nodes granted what was sought: the first waiter gets it. Gives it back if nobody wants it
+    /// any more.
+    pub(super) fn found(&self, lease: Lease) -> Option<Lease> {
         let grant = Arc::clone(lease.grant());
-        let mut lease = Some(lease);
+        let resource = &grant.binding.resource;
         let mut state = self.state();
-        if let Some(line) = state.lines.get_mut(&grant.binding.resource)
-            && matches!(line.place, Place::Sought)
-        {
-            line.place = Place::Here(Arc::clone(&grant));
-            (line.last, line.attempts) = (None, 0);
-            lease = lease.and_then(|lease| line.serve(lease).err());
+        let line = state.get_mut(resource).filter(|line| matches!(line.place, Place::Sought));
+        let Some(line) = line else { return Some(lease) };
+        line.place = Place::Here(Arc::clone(&grant));
+        (line.last, line.attempts) = (None, 0);
+        let unwanted = line.serve(lease).err();
+        if unwanted.is_some() {
+            let _over = state.remove(resource);
         }
-        drop(state);
-        // Nobody wants it any more: dropped, it is released.
-        drop(lease);
+        unwanted
     }
 
-    /// A seeker did not get the lease. `is_final`: nobody who waits can get it.
+    /// The nodes did not grant what is sought. `is_final`: nobody who waits can get it.
     pub(super) fn not_found(&self, resource: &Resource, error: AcquireError, is_final: bool) {
         let mut state = self.state();
-        let Some(line) = state.lines.get_mut(resource) else { return };
+        let Some(line) = state.get_mut(resource) else { return };
+        self.failed.notify_waiters();
         if is_final {
             for waiter in line.waiters.drain(..) {
                 drop(waiter.send(Err(error.clone())));
             }
-            let _over = state.lines.remove(resource);
+            let _over = state.remove(resource);
             return;
         }
         line.attempts += 1;
@@ -297,7 +246,7 @@ impl Lines {
         let sought = |resource: &Resource, line: &mut Line| {
             matches!(line.place, Place::Sought) && which(resource)
         };
-        let abandoned: Vec<_> = state.lines.extract_if(sought).collect();
+        let abandoned: Vec<_> = state.extract_if(sought).collect();
         drop(state);
         for (resource, line) in abandoned {
             for waiter in line.waiters {
@@ -305,12 +254,5 @@ impl Lines {
                 drop(waiter.send(Err(over)));
             }
         }
-    }
-}
-
-impl State {
-    fn yields(&mut self, resource: &Resource, shared: &Shared) -> bool {
-        !self.yielded.is_empty()
-            && self.yielded.remove(resource).is_some_and(|until| shared.clock.now() < until)
     }
 }

@@ -87,7 +87,7 @@ pub(super) async fn ask_all(
 
 fn first_form(question: &Question, run: &Run, wanted: &Wanted) -> Form {
     match question {
-        Question::Release { resource, .. }
+        Question::Release { resource, next: None, .. }
             if run.deletes_by_value.load(Ordering::Relaxed) && !wanted.has(resource) =>
         {
             Form::Plain

@@ -6,11 +6,12 @@ use redis::{Cmd, Value};
 
 use super::scripts::Scripts;
 use crate::model::{
-    Admission, Binding, ClientId, GrantNumber, GrantRequest, HolderId, Question, Reply, Standing,
+    Admission, Binding, ClientId, GrantNumber, GrantRequest, Handover, HolderId, Question, Reply,
+    Resource, Standing,
 };
 
 /// Clients listen on this and their id.
-const WAKE_CHANNEL: &str = "leasehold:wake:";
+const CHANNEL: &str = "leasehold:wake:";
 
 /// How a question is put. Each form costs more than the one before, and is used where that one does
 /// not do.
@@ -26,7 +27,7 @@ pub(super) enum Form {
 
 /// The call for a question.
 pub(super) fn call(question: &Question, form: Form, scripts: &Scripts) -> Cmd {
-    if let (Form::Plain, Question::Release { resource, holder }) = (form, question) {
+    if let (Form::Plain, Question::Release { resource, holder, .. }) = (form, question) {
         let mut cmd = redis::cmd("DELIFEQ");
         cmd.arg(resource.as_str()).arg(holder.to_string());
         return cmd;
@@ -62,11 +63,12 @@ fn arguments(cmd: &mut Cmd, question: &Question) {
             let Binding { resource, holder, ttl, number } = binding;
             cmd.arg(1).arg(resource.as_str()).arg(bound(*number, *holder)).arg(millis(*ttl));
         }
-        Question::Release { resource, holder } => {
+        Question::Release { resource, holder, next } => {
             cmd.arg(1).arg(resource.as_str()).arg(holder.to_string());
-        }
-        Question::Enlist { resource, client } => {
-            cmd.arg(1).arg(resource.as_str()).arg(client.to_string());
+            match next {
+                Some(next) => cmd.arg(next.to_string()),
+                None => cmd.arg(""),
+            };
         }
         Question::Stand => {
             cmd.arg(0);
@@ -83,25 +85,46 @@ fn bound(number: GrantNumber, holder: HolderId) -> String {
     format!("{:016}:{holder}", number.get())
 }
 
-/// The channel that wakes this client.
-pub(super) fn wake_channel(client: ClientId) -> String {
-    format!("{WAKE_CHANNEL}{client}")
+fn client(text: &str) -> Option<ClientId> {
+    u64::from_str_radix(text, 16).ok().map(ClientId::from_random)
+}
+
+/// The channel on which this client is told what was handed over to it.
+pub(super) fn channel(client: ClientId) -> String {
+    format!("{CHANNEL}{client}")
+}
+
+/// Reads a message, `<holder> <number> <client that is next, or -> <resource>`; `None` if it is none
+/// of ours.
+pub(super) fn handover(message: &str) -> Option<Handover> {
+    let mut parts = message.splitn(4, ' ');
+    let (holder, number, next) = (parts.next()?, parts.next()?, parts.next()?);
+    Some(Handover {
+        holder: holder.parse().ok()?,
+        number: GrantNumber::new(number.parse().ok()?).ok()?,
+        next: client(next),
+        resource: Resource::new(parts.next()?).ok()?,
+    })
 }
 
 /// Reads what the server replied to a question; `None` if that is no reply to it.
 pub(super) fn reply(question: &Question, value: &Value) -> Option<Reply> {
     match question {
         Question::Grant(request) => match (int(value), list(value)) {
-            (Some(1), _) => Some(Reply::Granted(request.hint)),
-            (Some(minted), _) => number(minted).map(Reply::Granted),
-            (None, Some([0, pttl, fence])) => {
-                let ttl_left = u64::try_from(pttl).ok().map(Duration::from_millis);
-                Some(Reply::Held { ttl_left, fence: number(fence) })
+            (Some(1), _) => Some(Reply::Granted { number: request.hint, next: None }),
+            (Some(minted), _) => Some(Reply::Granted { number: number(minted)?, next: None }),
+            (None, Some(([3, minted, _], next))) => {
+                Some(Reply::Granted { number: number(minted)?, next: next.and_then(client) })
             }
-            (None, Some([1, clock, _])) => {
+            (None, Some(([0, pttl, fence], bound_to))) => {
+                let ttl_left = u64::try_from(pttl).ok().map(Duration::from_millis);
+                let bound_to = bound_to.and_then(|holder| holder.parse().ok());
+                Some(Reply::Held { ttl_left, fence: number(fence), bound_to })
+            }
+            (None, Some(([1, clock, _], _))) => {
                 number(clock).map(|node_clock| Reply::HintAhead { node_clock })
             }
-            (None, Some([2, ..])) => Some(Reply::NotMember),
+            (None, Some(([2, ..], _))) => Some(Reply::NotMember),
             _ => None,
         },
         Question::Commit(_) | Question::Renew(_) => match int(value)? {
@@ -112,14 +135,13 @@ pub(super) fn reply(question: &Question, value: &Value) -> Option<Reply> {
         },
         // DELIFEQ knows 0 and 1, too.
         Question::Release { .. } => match int(value)? {
-            2 => Some(Reply::Released { woke: true }),
-            1 => Some(Reply::Released { woke: false }),
+            2 => Some(Reply::Released { passed: true }),
+            1 => Some(Reply::Released { passed: false }),
             0 => Some(Reply::NotOurs),
             _ => None,
         },
-        Question::Enlist { .. } => int(value).map(|_| Reply::Enlisted),
-        Question::Stand => standing(list(value)?).map(Reply::Standing),
-        Question::Admit(_) => match list(value)? {
+        Question::Stand => standing(list(value)?.0).map(Reply::Standing),
+        Question::Admit(_) => match list(value)?.0 {
             [1, ..] => Some(Reply::Admitted),
             outside => standing(outside).map(Reply::Standing),
         },
@@ -148,9 +170,13 @@ const fn int(value: &Value) -> Option<i64> {
     }
 }
 
-/// Up to three integers; what is missing is 0.
-fn list(value: &Value) -> Option<[i64; 3]> {
+/// Up to three integers, of which those that are missing are 0, and perhaps a text after them.
+fn list(value: &Value) -> Option<([i64; 3], Option<&str>)> {
     let Value::Array(items) = value else { return None };
+    let (items, text) = match items.split_last() {
+        Some((Value::BulkString(text), items)) => (items, std::str::from_utf8(text).ok()),
+        _ => (items.as_slice(), None),
+    };
     let mut list = [0; 3];
     if items.len() > list.len() {
         return None;
@@ -158,7 +184,7 @@ fn list(value: &Value) -> Option<[i64; 3]> {
     for (place, item) in list.iter_mut().zip(items) {
         *place = int(item)?;
     }
-    Some(list)
+    Some((list, text))
 }
 
 fn number(value: i64) -> Option<GrantNumber> {
@@ -172,13 +198,29 @@ fn millis(span: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Resource;
+
+    #[test]
+    fn a_message_is_read_as_it_is_written_also_with_blanks_in_the_name() {
+        let holder = HolderId::from_random(7);
+        let next = ClientId::from_random(9);
+        let resource = Resource::new("a b - c").unwrap();
+        let number = GrantNumber::new(12).unwrap();
+        for (next, text) in [(Some(next), next.to_string()), (None, "-".to_owned())] {
+            let message = format!("{holder} 0000000000000012 {text} a b - c");
+            let expected = Handover { resource: resource.clone(), holder, number, next };
+            assert_eq!(handover(&message), Some(expected));
+        }
+        for bad in ["", "stage", "x 1 - stage", "00000000000000000000000000000007 0 - stage"] {
+            assert_eq!(handover(bad), None, "{bad}");
+        }
+    }
 
     #[test]
     fn a_reply_of_another_kind_is_no_answer() {
         let release = Question::Release {
             resource: Resource::new("r").unwrap(),
             holder: HolderId::from_random(1),
+            next: None,
         };
         assert_eq!(reply(&release, &Value::Nil), None);
         assert_eq!(reply(&release, &Value::Int(7)), None);

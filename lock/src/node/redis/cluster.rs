@@ -94,7 +94,7 @@ impl RedisNode {
         let resource = match question {
             Question::Grant(request) => &request.resource,
             Question::Commit(binding) | Question::Renew(binding) => &binding.resource,
-            Question::Release { resource, .. } | Question::Enlist { resource, .. } => resource,
+            Question::Release { resource, .. } => resource,
             Question::Stand => return self.vouch().await,
             // It never said that it was outside.
             Question::Admit(_) => return Ok(Reply::Admitted),

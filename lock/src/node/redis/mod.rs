@@ -23,8 +23,8 @@ use self::{
     connection::{Connection, Connections, kind_of},
     transport::{Server, Transport},
 };
-use super::{Answers, Node, NodeError, NodeErrorKind, NodeFuture, NodeStep};
-use crate::model::{ClientId, Question, Resource};
+use super::{Answers, Node, NodeError, NodeErrorKind, NodeFuture, NodeStep, Notice};
+use crate::model::{ClientId, Question};
 
 /// One independent Redis (6.2 or later) or Valkey server.
 ///
@@ -138,11 +138,11 @@ impl RedisNode {
     async fn listen_until_it_breaks(
         &self,
         client: ClientId,
-        woken: mpsc::Sender<Resource>,
+        heard: mpsc::Sender<Notice>,
     ) -> NodeErrorKind {
         let subscribing = tokio::time::timeout(self.timeout, async {
             let mut messages = self.connections.subscription().await?;
-            let channel = calls::wake_channel(client);
+            let channel = calls::channel(client);
             messages.subscribe(channel).await.map_err(|error| kind_of(&error))?;
             Ok(messages.into_on_message())
         });
@@ -151,17 +151,19 @@ impl RedisNode {
             Ok(Err(kind)) => return kind,
             Err(_) => return NodeErrorKind::Timeout(self.timeout),
         };
+        let _full = heard.try_send(Notice::Listening);
         loop {
             let message = tokio::select! {
                 message = messages.next() => message,
-                () = woken.closed() => return NodeErrorKind::Broken("nobody listens".into()),
+                () = heard.closed() => return NodeErrorKind::Broken("nobody listens".into()),
             };
             let Some(message) = message else {
                 return NodeErrorKind::Broken("the connection for messages ended".into());
             };
             // A message that cannot be taken is made up for by polling.
-            if let Ok(Ok(resource)) = message.get_payload::<String>().map(Resource::new) {
-                let _full = woken.try_send(resource);
+            let message: Option<String> = message.get_payload().ok();
+            if let Some(handover) = message.as_deref().and_then(calls::handover) {
+                let _full = heard.try_send(Notice::Granted(handover));
             }
         }
     }
@@ -193,10 +195,10 @@ impl Node for RedisNode {
     fn listen<'a>(
         &'a self,
         client: ClientId,
-        woken: mpsc::Sender<Resource>,
+        heard: mpsc::Sender<Notice>,
     ) -> NodeFuture<'a, NodeError> {
         Box::pin(async move {
-            let kind = self.listen_until_it_breaks(client, woken).await;
+            let kind = self.listen_until_it_breaks(client, heard).await;
             self.error(NodeStep::Wait, kind)
         })
     }

@@ -19,7 +19,6 @@ pub(super) struct Scripts {
     commit: Script,
     renew: Script,
     release: Script,
-    enlist: Script,
     stand: Script,
     admit: Script,
 }
@@ -33,7 +32,6 @@ impl Scripts {
             commit: script(include_str!("scripts/commit.lua")),
             renew: script(include_str!("scripts/renew.lua")),
             release: script(include_str!("scripts/release.lua")),
-            enlist: script(include_str!("scripts/enlist.lua")),
             stand: script(include_str!("scripts/stand.lua")),
             admit: script(include_str!("scripts/admit.lua")),
         }
@@ -45,7 +43,6 @@ impl Scripts {
             Question::Commit(_) => &self.commit,
             Question::Renew(_) => &self.renew,
             Question::Release { .. } => &self.release,
-            Question::Enlist { .. } => &self.enlist,
             Question::Stand => &self.stand,
             Question::Admit(_) => &self.admit,
         }
@@ -57,7 +54,7 @@ impl Script {
         let text = text
             .replace("--#include keys.lua", include_str!("scripts/keys.lua"))
             .replace("--#include guard.lua", include_str!("scripts/guard.lua"))
-            .replace("--#include waiting.lua", include_str!("scripts/waiting.lua"));
+            .replace("--#include queue.lua", include_str!("scripts/queue.lua"));
         // Without a guard no record is read. The lease's key stands in for it, since in a cluster a
         // script may only name keys of one slot.
         let records = match run {
@@ -75,16 +72,16 @@ mod tests {
 
     #[test]
     fn every_shared_part_is_put_in() {
-        let Scripts { grant, commit, renew, release, enlist, stand, admit } = Scripts::new("run");
-        for script in [grant, commit, renew, release, enlist, stand, admit] {
+        let Scripts { grant, commit, renew, release, stand, admit } = Scripts::new("run");
+        for script in [grant, commit, renew, release, stand, admit] {
             assert!(!script.text.contains("#include"), "{}", script.text);
         }
     }
 
     #[test]
     fn without_a_guard_no_record_of_the_node_is_named() {
-        let Scripts { grant, commit, renew, release, enlist, .. } = Scripts::new(OPEN);
-        for script in [grant, commit, renew, release, enlist] {
+        let Scripts { grant, commit, renew, release, .. } = Scripts::new(OPEN);
+        for script in [grant, commit, renew, release] {
             assert!(!script.text.contains("leasehold:member"), "{}", script.text);
         }
     }

@@ -66,12 +66,16 @@ async fn a_repeated_grant_message_gets_the_same_number_and_another_holder_none()
         };
         world.nodes[0].probe(&Question::Grant(request.into()))
     };
-    assert_eq!(ask(1, 5), Reply::Granted(number(5)));
-    assert_eq!(ask(1, 9), Reply::Granted(number(5)), "a repeat took a number of its own");
+    assert_eq!(ask(1, 5), Reply::Granted { number: number(5), next: None });
+    assert_eq!(
+        ask(1, 9),
+        Reply::Granted { number: number(5), next: None },
+        "a repeat took a number of its own"
+    );
     assert!(matches!(ask(2, 9), Reply::Held { fence: Some(fence), .. } if fence == number(5)));
     tokio::time::sleep(TTL).await;
     // The same value after its end is a new grant: its number was anybody's since.
-    assert_eq!(ask(1, 5), Reply::Granted(number(6)));
+    assert_eq!(ask(1, 5), Reply::Granted { number: number(6), next: None });
 }
 
 #[tokio::test(start_paused = true)]

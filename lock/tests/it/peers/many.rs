@@ -11,7 +11,7 @@ use std::{
 use leasehold::{
     LeaseConfig, Leases, NodeError, Resource,
     model::{ClientId, Question, Reply},
-    node::{Answers, Node, NodeFuture},
+    node::{Answers, Node, NodeFuture, Notice},
 };
 use tokio::sync::mpsc;
 
@@ -34,14 +34,14 @@ impl Node for Counting {
         let _before = self.renewals.fetch_add(renewals, Ordering::Relaxed);
         let _before = self.batches.fetch_add(1, Ordering::Relaxed);
         let answer = |question: &Question| match question {
-            Question::Grant(request) => Reply::Granted(request.hint),
-            Question::Release { .. } => Reply::Released { woke: false },
+            Question::Grant(request) => Reply::Granted { number: request.hint, next: None },
+            Question::Release { .. } => Reply::Released { passed: false },
             _ => Reply::Bound,
         };
         Box::pin(async move { questions.iter().map(|question| Ok(answer(question))).collect() })
     }
 
-    fn listen<'a>(&'a self, _: ClientId, _: mpsc::Sender<Resource>) -> NodeFuture<'a, NodeError> {
+    fn listen<'a>(&'a self, _: ClientId, _: mpsc::Sender<Notice>) -> NodeFuture<'a, NodeError> {
         Box::pin(std::future::pending())
     }
 

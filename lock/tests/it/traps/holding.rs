@@ -33,7 +33,8 @@ async fn a_renewal_does_not_make_missing_keys_again() {
     let world = World::new(3);
     let lease = world.leases.try_acquire(&resource()).await.unwrap();
     let stamp = lease.stamp();
-    let gone = Question::Release { resource: stamp.resource.clone(), holder: stamp.holder };
+    let gone =
+        Question::Release { resource: stamp.resource.clone(), holder: stamp.holder, next: None };
     for node in &world.nodes[0..2] {
         assert!(matches!(node.probe(&gone), Reply::Released { .. }));
     }

@@ -3,9 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use leasehold::{
-    AcquireError, Leases, NodeError, NodeErrorKind, ReleaseOutcome, Resource, Warning,
+    AcquireError, Leases, NodeError, NodeErrorKind, ReleaseOutcome, Warning,
     model::{ClientId, Question},
-    node::{Answers, MemoryNode, Node, NodeFuture},
+    node::{Answers, MemoryNode, Node, NodeFuture, Notice},
 };
 use tokio::sync::mpsc;
 
@@ -31,9 +31,9 @@ impl Node for Name {
     fn listen<'a>(
         &'a self,
         client: ClientId,
-        woken: mpsc::Sender<Resource>,
+        heard: mpsc::Sender<Notice>,
     ) -> NodeFuture<'a, NodeError> {
-        self.server.listen(client, woken)
+        self.server.listen(client, heard)
     }
 
     fn run(&self) -> Option<u64> {

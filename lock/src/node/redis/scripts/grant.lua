@@ -3,12 +3,14 @@
 -- KEYS[1]  the lease: the resource's name, verbatim
 -- ARGV[1]  "<hint>:<holder>": the smallest number to mint (the client's clock in us, 16 digits)
 -- ARGV[2]  ttl in ms
--- ARGV[3]  the client to wake when a held lease becomes free, or ''
+-- ARGV[3]  the client for whom a held lease is waited for, or ''
 -- ARGV[4]  'check' from whoever loads this script (see guard.lua)
 --
 -- Returns  1                   granted with the hint as number
 --          n                   granted with number n, or ours already
---          {0, pttl, fence}    held by another; pttl -1 without expiry, fence 0 if unknown
+--          {3, n, client}      the same, and this client is next
+--          {0, pttl, fence, holder}  held by another; pttl -1 without expiry, fence 0 if unknown, and
+--                              whom it is bound to
 --          {1, clock}          the hint is too far ahead of this node's clock
 --          {2}                 this node may not vote
 --
@@ -27,7 +29,6 @@ else
 end
 local seen = redis.call('MGET', fence_key, MEMBER, waiting_key)
 local fence, member = seen[1], seen[2]
-local taken
 
 -- Nearly always: the hint is above all that is known here, and within what is noted. Three calls,
 -- and texts compared as they are: this path decides how many leases a server can grant.
@@ -36,8 +37,7 @@ if fence and member and not seen[3] and not ARGV[4] and fence < hint and hint < 
   and string.sub(member, 18, 33) < hint and string.sub(member, 35, 50) == RUN then
   local longest = string.sub(member, 52)
   if #ttl < #longest or (#ttl == #longest and ttl <= longest) then
-    taken = redis.call('SET', lease, string.sub(bid, 18), 'NX', 'PX', ttl)
-    if taken then
+    if redis.call('SET', lease, string.sub(bid, 18), 'NX', 'PX', ttl) then
       redis.call('SET', fence_key, bid, 'PX', #ttl <= 6 and '7200000' or '93600000')
       return 1
     end
@@ -45,7 +45,7 @@ if fence and member and not seen[3] and not ARGV[4] and fence < hint and hint < 
 end
 
 --#include guard.lua
---#include waiting.lua
+--#include queue.lua
 
 local HINT_LAG_MAX_US = 2400000000
 
@@ -54,18 +54,33 @@ if not member then return {2} end
 
 -- A fence value that is not ours (a foreign key of that name) counts as none.
 local bound, bound_to = split(fence)
-local holder = string.sub(bid, 18)
+local holder, client = string.sub(bid, 18), ARGV[3]
 
-taken = taken or redis.call('SET', lease, seen[3] and holder .. '+' or holder, 'NX', 'PX', ttl)
-if not taken then
-  -- MGET: a lease of another kind (a hash of Redisson, say) is a foreign holder, not an error.
-  local value = redis.call('MGET', lease)[1]
-  if value and bound_to == holder and string.sub(value, 1, 32) == holder then return bound end
-  if ARGV[3] ~= '' then
-    enlist(waiting_key, ARGV[3])
-    mark(lease, value, fence)
+local function granted(number, queue)
+  local next = first(queue)
+  return next and {3, number, next} or number
+end
+
+local queue = seen[3] or ''
+local others = client == '' and queue or take(queue, client)
+local left = redis.call('PTTL', lease)
+if left == -2 then
+  redis.call('SET', lease, others == '' and holder or holder .. '+', 'PX', ttl)
+else
+  -- Looked at only where it matters: it is marked as wanted while somebody waits. MGET: a lease of
+  -- another kind (a hash of Redisson, say) is a foreign holder, not an error.
+  local value = (bound_to == holder or queue == '') and redis.call('MGET', lease)[1]
+  if value and bound_to == holder and string.sub(value, 1, 32) == holder then
+    return granted(bound, queue)
   end
-  return {0, redis.call('PTTL', lease), bound or 0}
+  if client ~= '' then
+    keep(waiting_key, enter(queue, client, client .. '/' .. holder .. ':' .. ttl))
+    -- A foreign holder's value is never touched.
+    if value and #value == 32 and value == bound_to then
+      redis.call('SET', lease, value .. '+', 'KEEPTTL')
+    end
+  end
+  return {0, left, bound or 0, bound_to or ''}
 end
 
 local high = tonumber(string.sub(member, 1, 16))
@@ -88,4 +103,5 @@ if number > high or tonumber(ttl) > tonumber(string.sub(member, 52)) then
   raise(member, number, ttl, clock)
 end
 redis.call('SET', fence_key, digits(number) .. ':' .. holder, 'PX', fence_ms(ttl))
-return number
+if others ~= queue then keep(waiting_key, others) end
+return granted(number, others)

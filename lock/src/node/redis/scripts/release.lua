@@ -1,25 +1,73 @@
--- Frees a lease on this node if it is ours, and wakes who waits for it. The fence stays: numbers
+-- Ends a lease on this node if it is ours, and hands it over to who is next. The fence stays: numbers
 -- must go on growing.
 --
 -- KEYS[1]  the lease
 -- ARGV[1]  holder
+-- ARGV[2]  the client that is to have it before others if it waits, or ''
+-- ARGV[3]  'check' from whoever loads this script (see guard.lua)
 --
--- Returns  2  it was ours and is free now, and a client was told
+-- Returns  2  it was ours and is another's now, who was told
 --          1  it was ours and is free now
---          0  it was not ours
+--          0  it was not ours; a request of ours that waited does not wait any more
 --
 -- Atomic since between a comparison and a delete the lease could expire and be granted to another,
--- whose lease would then be deleted. MGET: a key of another kind is not ours, and no error.
+-- whose lease would then be deleted; and since the next holder must be asked for nothing: the lease
+-- is theirs in the step in which it ceases to be ours. MGET: a key of another kind is not ours, and
+-- no error.
 
 --#include keys.lua
 
-local waiting_key = side_key('waiting', KEYS[1])
-local seen = redis.call('MGET', KEYS[1], waiting_key)
-if not seen[1] or string.sub(seen[1], 1, 32) ~= ARGV[1] or #seen[1] > 33 then return 0 end
-redis.call('DEL', KEYS[1])
-if not seen[2] then return 1 end
+local lease, holder = KEYS[1], ARGV[1]
+local waiting_key, fence_key = side_key('waiting', lease), side_key('fence', lease)
+local seen = redis.call('MGET', lease, waiting_key, fence_key, MEMBER)
+local ours = seen[1] and string.sub(seen[1], 1, 32) == holder and #seen[1] <= 33
+local queue = seen[2] or ''
+if queue == '' then
+  if ours then redis.call('DEL', lease) end
+  return ours and 1 or 0
+end
 
---#include waiting.lua
+--#include guard.lua
+--#include queue.lua
 
-if wake(waiting_key, seen[2], KEYS[1]) then return 2 end
+local from = string.find(queue, '/' .. holder .. ':', 1, true)
+if from then
+  queue = take(queue, string.sub(queue, from - 16, from - 1))
+  keep(waiting_key, queue)
+end
+if not ours then return 0 end
+
+-- Only a node that votes hands over, and only where it is sure of the number after ours.
+local member = member_of(seen[4], ARGV[3])
+local bound, bound_to = split(seen[3])
+local number = member and bound_to == holder
+  and math.max(bound, tonumber(string.sub(member, 18, 33))) + 1
+if not number or number > MAX then
+  redis.call('DEL', lease)
+  return 1
+end
+
+local place
+if ARGV[2] ~= '' then queue, place = take(queue, ARGV[2]) end
+if not place then queue, place = shift(queue) end
+while place do
+  local client, heir, ttl = string.match(place, '^(%x+)/(%x+):(%d+)$')
+  -- One that died is skipped at once: nobody receives. In a cluster a server counts only its own
+  -- listeners, while the others hear it too: there everybody counts as told.
+  -- pcall: a user without the right to publish leaves waiters to their polling.
+  local heard = client and redis.pcall('PUBLISH', 'leasehold:wake:' .. client,
+    heir .. ' ' .. digits(number) .. ' ' .. (first(queue) or '-') .. ' ' .. lease)
+  if type(heard) == 'number' and (heard > 0 or RUN == 'open') then
+    if number > tonumber(string.sub(member, 1, 16))
+      or tonumber(ttl) > tonumber(string.sub(member, 52)) then
+      raise(member, number, ttl, clock_us())
+    end
+    redis.call('SET', lease, queue == '' and heir or heir .. '+', 'PX', ttl)
+    redis.call('SET', fence_key, digits(number) .. ':' .. heir, 'PX', fence_ms(ttl))
+    keep(waiting_key, queue)
+    return 2
+  end
+  queue, place = shift(queue)
+end
+redis.call('DEL', lease, waiting_key)
 return 1

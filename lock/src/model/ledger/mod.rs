@@ -2,12 +2,20 @@
 //! as a value. The in-memory node runs it, the model checker drives it, and tests hold the scripts
 //! against it.
 
-use std::{collections::BTreeMap, time::Duration};
+mod membership;
 
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+    time::Duration,
+};
+
+use self::membership::Member;
 use super::{
-    Admission, Binding, ClientId, GRANT_NUMBER_MAX, GrantNumber, GrantRequest, HolderId, Moment,
-    Question, Reply, Resource, Standing,
-    limits::{HIGH_STRIDE, HINT_AHEAD_MAX, HINT_LAG_MAX, WAITERS_MAX, fence_lifetime},
+    Binding, ClientId, GRANT_NUMBER_MAX, GrantNumber, GrantRequest, Handover, HolderId, Moment,
+    Question, Reply, Resource,
+    limits::{HINT_AHEAD_MAX, HINT_LAG_MAX, fence_lifetime},
+    queue::{Queue, Waiter},
 };
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -23,24 +31,16 @@ struct Fence {
     expires: Moment,
 }
 
-/// What makes a node a member: it is gone when the node's data is, and names the run of the
-/// process that was admitted, so that data of an earlier run does not count.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Member {
-    run: u32,
-    /// No number that was ever bound here is higher.
-    high: u64,
-    /// Numbers of forgotten fences are not higher than this, or than any clock of that time.
-    floor: u64,
-    ttl_max: Duration,
-}
-
 /// Leases and fences of one node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Ledger {
     leases: BTreeMap<Resource, Held>,
     fences: BTreeMap<Resource, Fence>,
-    waiting: BTreeMap<Resource, Vec<ClientId>>,
+    waiting: BTreeMap<Resource, Queue>,
+    /// The clients that messages reach.
+    listening: BTreeSet<ClientId>,
+    /// Messages that were not taken yet.
+    handovers: Vec<(ClientId, Handover)>,
     member: Option<Member>,
     /// Which run of the server's process this is.
     run: u32,
@@ -77,6 +77,8 @@ impl Ledger {
             leases: BTreeMap::new(),
             fences: BTreeMap::new(),
             waiting: BTreeMap::new(),
+            listening: BTreeSet::new(),
+            handovers: Vec::new(),
             member: None,
             run: 0,
             compared: false,
@@ -90,6 +92,7 @@ impl Ledger {
     /// `self`, had kept then).
     pub fn restart(&mut self, now: Moment, run: u32) {
         self.run = run;
+        self.listening.clear();
         self.compared = false;
         self.flushes = 0;
         self.outside_since = None;
@@ -100,7 +103,10 @@ impl Ledger {
     pub fn forget(&mut self) {
         let Self { run, compared, flushes, .. } = *self;
         let flushes = flushes.wrapping_add(1);
-        *self = Self { run, compared, flushes, ..Self::unfounded(Moment::default()) };
+        let (listening, handovers) =
+            (mem::take(&mut self.listening), mem::take(&mut self.handovers));
+        let unfounded = Self::unfounded(Moment::default());
+        *self = Self { run, compared, flushes, listening, handovers, ..unfounded };
         self.untouched_since = None;
     }
 
@@ -116,10 +122,8 @@ impl Ledger {
             Question::Grant(request) => self.grant(request, now, node_clock),
             Question::Commit(binding) => self.commit(binding, now, node_clock),
             Question::Renew(binding) => self.renew(binding, now),
-            Question::Release { resource, holder } => self.release(resource, *holder),
-            Question::Enlist { resource, client } => {
-                self.enlist(resource, *client);
-                Reply::Enlisted
+            Question::Release { resource, holder, next } => {
+                self.release(resource, *holder, *next, now, node_clock)
             }
             Question::Stand => Reply::Standing(self.stand(now)),
             Question::Admit(admission) => self.admit(*admission, now),
@@ -137,13 +141,15 @@ impl Ledger {
                 && held.holder == request.holder
                 && bound_to == request.holder
             {
-                return Reply::Granted(number);
+                return Reply::Granted { number, next: self.next(&request.resource) };
             }
             let ttl_left = Some(held.expires - now);
             if let Some(client) = request.waiter {
-                self.enlist(&request.resource, client);
+                let waiter = Waiter { client, holder: request.holder, ttl: request.ttl };
+                self.waiting.entry(request.resource.clone()).or_default().enter(waiter);
             }
-            return Reply::Held { ttl_left, fence: fence.map(|(number, _)| number) };
+            let (fence, bound_to) = fence.unzip();
+            return Reply::Held { ttl_left, fence, bound_to };
         }
         let Some(member) = &mut self.member else { return Reply::NotMember };
         let hint = request.hint.get();
@@ -163,7 +169,10 @@ impl Ledger {
         }
         let Ok(number) = GrantNumber::new(number) else { return Reply::NotMember };
         self.arm(&request.bind(number), now);
-        Reply::Granted(number)
+        if let Some(client) = request.waiter {
+            self.queue(&request.resource, |queue| queue.take(client));
+        }
+        Reply::Granted { number, next: self.next(&request.resource) }
     }
 
     /// Binds a number while the lease is ours and the fence allows it; the lease runs anew.
@@ -203,67 +212,81 @@ impl Ledger {
         Reply::Bound
     }
 
-    /// Frees the lease if it is ours; the fence stays.
-    fn release(&mut self, resource: &Resource, holder: HolderId) -> Reply {
+    /// Ends the lease if it is ours, and hands it over; the fence stays.
+    fn release(
+        &mut self,
+        resource: &Resource,
+        holder: HolderId,
+        next: Option<ClientId>,
+        now: Moment,
+        node_clock: GrantNumber,
+    ) -> Reply {
+        self.queue(resource, |queue| queue.leave(holder));
         if !self.is_ours(resource, holder) {
             return Reply::NotOurs;
         }
         let _held = self.leases.remove(resource);
-        Reply::Released { woke: self.waiting.contains_key(resource) }
+        let passed = self.hand_over(resource, holder, next, now, node_clock);
+        Reply::Released { passed: passed.is_some() }
     }
 
-    /// The client to be told that this lease is free: the one that has waited longest.
-    pub fn next_waiter(&mut self, resource: &Resource) -> Option<ClientId> {
-        let waiting = self.waiting.get_mut(resource)?;
-        let next = (!waiting.is_empty()).then(|| waiting.remove(0));
-        if waiting.is_empty() {
-            let _none_left = self.waiting.remove(resource);
+    /// Grants the lease that `holder` gave back to who is next, with the number after its own. As if
+    /// the grant had been asked for right now: only a node that votes does it, and only where it is
+    /// sure of that number.
+    fn hand_over(
+        &mut self,
+        resource: &Resource,
+        holder: HolderId,
+        next: Option<ClientId>,
+        now: Moment,
+        node_clock: GrantNumber,
+    ) -> Option<()> {
+        self.is_member().then_some(())?;
+        let fence = self.fences.get(resource).filter(|fence| fence.holder == holder)?;
+        let member = self.member.as_ref()?;
+        let number = GrantNumber::new(fence.number.get().max(member.floor) + 1).ok()?;
+        let listening = &self.listening;
+        let queue = self.waiting.entry(resource.clone()).or_default();
+        let heir = queue.heir(next, |client| listening.contains(&client));
+        let next = queue.first();
+        self.queue(resource, |_| ());
+        let Waiter { client, holder, ttl } = heir?;
+        let member = self.member.as_mut()?;
+        if number.get() > member.high || ttl > member.ttl_max {
+            member.raise(number.get(), ttl, node_clock);
         }
-        next
+        self.arm(&Binding { resource: resource.clone(), holder, ttl, number }, now);
+        let resource = resource.clone();
+        self.handovers.push((client, Handover { resource, holder, number, next }));
+        Some(())
     }
 
-    fn enlist(&mut self, resource: &Resource, client: ClientId) {
-        let waiting = self.waiting.entry(resource.clone()).or_default();
-        if !waiting.contains(&client) && waiting.len() < WAITERS_MAX {
-            waiting.push(client);
+    /// Whether messages reach this client from now on.
+    pub fn listen(&mut self, client: ClientId, listens: bool) {
+        if listens {
+            let _new = self.listening.insert(client);
+        } else {
+            let _was = self.listening.remove(&client);
         }
     }
 
-    fn stand(&mut self, now: Moment) -> Standing {
-        if self.is_member()
-            && let Some(Member { high, ttl_max, .. }) = self.member
-        {
-            let high = GrantNumber::new(high.max(1)).unwrap_or(GrantNumber::ONE);
-            return Standing::Member { high, ttl_max };
-        }
-        let since = self.untouched_since.unwrap_or(now);
-        let since = *self.outside_since.get_or_insert(since);
-        // An admission is for one outage: one run of the process, and one loss of its data.
-        let outage = u64::from(self.run) << 32 | u64::from(self.flushes);
-        Standing::Outside { out_for: now - since, outage }
+    /// Whom to tell that a lease was handed over to them, since this was last asked.
+    pub fn take_handovers(&mut self) -> Vec<(ClientId, Handover)> {
+        mem::take(&mut self.handovers)
     }
 
-    fn admit(&mut self, admission: Admission, now: Moment) -> Reply {
-        let Admission { floor, ttl_max, quarantine, outage } = admission;
-        let standing @ Standing::Outside { out_for, outage: this } = self.stand(now) else {
-            return Reply::Admitted;
-        };
-        // What was decided for an earlier outage knows nothing of what came after it.
-        if this != outage || out_for < quarantine {
-            return Reply::Standing(standing);
-        }
-        let (high, floor) = (floor.get(), floor.get());
-        self.member = Some(Member { run: self.run, high, floor, ttl_max });
-        self.outside_since = None;
-        Reply::Admitted
+    fn next(&self, resource: &Resource) -> Option<ClientId> {
+        self.waiting.get(resource)?.first()
     }
 
-    fn is_member(&mut self) -> bool {
-        if !self.compared {
-            self.compared = true;
-            self.member = self.member.take().filter(|member| member.run == self.run);
+    /// Changes who waits for a lease. Nobody is kept as no queue.
+    fn queue<T>(&mut self, resource: &Resource, change: impl FnOnce(&mut Queue) -> T) {
+        if let Some(queue) = self.waiting.get_mut(resource) {
+            let _changed = change(queue);
+            if queue.is_empty() {
+                let _none_left = self.waiting.remove(resource);
+            }
         }
-        self.member.is_some()
     }
 
     fn is_ours(&self, resource: &Resource, holder: HolderId) -> bool {
@@ -285,20 +308,6 @@ impl Ledger {
     }
 }
 
-impl Member {
-    fn raise(&mut self, number: u64, ttl: Duration, node_clock: GrantNumber) {
-        if number > self.high {
-            let ahead = number.max(node_clock.get()).saturating_add(micros(HIGH_STRIDE));
-            self.high = ahead.min(GRANT_NUMBER_MAX);
-            // Further ahead than a forgotten number may be: the floor remembers it.
-            if number.saturating_sub(node_clock.get()) > micros(HINT_AHEAD_MAX) {
-                self.floor = self.high;
-            }
-        }
-        self.ttl_max = self.ttl_max.max(ttl);
-    }
-}
-
 fn micros(span: Duration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
@@ -306,6 +315,7 @@ fn micros(span: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Admission, Standing};
     use std::{borrow::Borrow, sync::Arc};
 
     const TTL: Duration = Duration::from_secs(10);
@@ -317,6 +327,10 @@ mod tests {
 
     fn number(n: u64) -> GrantNumber {
         GrantNumber::new(n).unwrap()
+    }
+
+    fn granted(n: u64) -> Reply {
+        Reply::Granted { number: number(n), next: None }
     }
 
     fn request(holder: u128, hint: u64) -> GrantRequest {
@@ -345,14 +359,15 @@ mod tests {
     #[test]
     fn a_grant_follows_the_hint_or_the_fence_whichever_is_larger() {
         let mut node = Node(Ledger::new());
-        assert_eq!(node.grant(1, CLOCK, 0), Reply::Granted(number(CLOCK)));
+        assert_eq!(node.grant(1, CLOCK, 0), granted(CLOCK));
         // A repeat of the same attempt gets the same number.
-        assert_eq!(node.grant(1, CLOCK + 10, 1), Reply::Granted(number(CLOCK)));
+        assert_eq!(node.grant(1, CLOCK + 10, 1), granted(CLOCK));
         let left = Some(Duration::from_secs(8));
-        let held = Reply::Held { ttl_left: left, fence: Some(number(CLOCK)) };
+        let bound_to = Some(HolderId::from_random(1));
+        let held = Reply::Held { ttl_left: left, fence: Some(number(CLOCK)), bound_to };
         assert_eq!(node.grant(2, CLOCK + 20, 2), held);
         // After expiry the number grows whatever the hint says.
-        assert_eq!(node.grant(2, 7, 10), Reply::Granted(number(CLOCK + 1)));
+        assert_eq!(node.grant(2, 7, 10), granted(CLOCK + 1));
     }
 
     #[test]
@@ -361,7 +376,7 @@ mod tests {
         let limit = CLOCK + micros(HINT_AHEAD_MAX);
         let refused = node.grant(1, limit + 1, 0);
         assert_eq!(refused, Reply::HintAhead { node_clock: number(CLOCK) });
-        assert_eq!(node.grant(2, limit, 0), Reply::Granted(number(limit)));
+        assert_eq!(node.grant(2, limit, 0), granted(limit));
     }
 
     #[test]
@@ -379,7 +394,8 @@ mod tests {
         // Ran out at 12: neither verb brings it back.
         assert_eq!(node.ask(renew(CLOCK + 9), 12), Reply::Refused);
         assert_eq!(node.ask(commit(1, CLOCK + 9), 12), Reply::Refused);
-        let release = Question::Release { resource: attempt.resource, holder: attempt.holder };
+        let release =
+            Question::Release { resource: attempt.resource, holder: attempt.holder, next: None };
         assert_eq!(node.ask(release, 12), Reply::NotOurs);
     }
 
@@ -387,35 +403,97 @@ mod tests {
     fn numbers_grow_after_a_fence_was_forgotten_also_for_a_client_whose_clock_is_far_behind() {
         let mut node = Node(Ledger::new());
         let ahead = CLOCK + micros(HINT_AHEAD_MAX);
-        assert_eq!(node.grant(1, ahead, 0), Reply::Granted(number(ahead)));
+        assert_eq!(node.grant(1, ahead, 0), granted(ahead));
         let forgotten = fence_lifetime(TTL).as_secs() + 1;
         let mut other = Node(node.0.clone());
         // A clock that is right: its hint is above what was forgotten.
         let hint = CLOCK + forgotten * 1_000_000;
-        assert_eq!(node.grant(2, hint, forgotten), Reply::Granted(number(hint)));
+        assert_eq!(node.grant(2, hint, forgotten), granted(hint));
         // One that stands still: above everything that this node ever bound.
-        let Reply::Granted(minted) = other.grant(2, 7, forgotten) else { panic!("not granted") };
+        let Reply::Granted { number: minted, .. } = other.grant(2, 7, forgotten) else {
+            panic!("not granted")
+        };
         assert!(minted > number(ahead), "{minted}");
     }
 
+    fn release(holder: u128) -> Question {
+        let holder = HolderId::from_random(holder);
+        Question::Release { resource: request(1, 1).resource, holder, next: None }
+    }
+
+    fn wait(node: &mut Node, holder: u128) {
+        let waiter = Some(ClientId::from_random(u64::try_from(holder).unwrap()));
+        let waiting = GrantRequest { waiter, ..request(holder, CLOCK) };
+        let held = node.ask(Question::Grant(Arc::new(waiting)), 1);
+        assert!(matches!(held, Reply::Held { .. }), "{held:?}");
+    }
+
     #[test]
-    fn only_the_holder_releases_and_the_longest_waiting_client_is_next() {
+    fn only_the_holder_releases_and_who_is_next_has_it_with_the_number_after() {
         let mut node = Node(Ledger::new());
-        let attempt = request(1, CLOCK);
-        let release = |holder: u128| Question::Release {
-            resource: request(1, 1).resource,
-            holder: HolderId::from_random(holder),
-        };
-        let client = ClientId::from_random;
-        let _granted = node.grant(1, CLOCK, 0);
-        for waiting in [7, 8, 7] {
-            let waiting = GrantRequest { waiter: Some(client(waiting)), ..request(2, CLOCK) };
-            let _held = node.ask(Question::Grant(Arc::new(waiting)), 1);
+        for client in [3, 4] {
+            node.0.listen(ClientId::from_random(client), true);
         }
+        let _granted = node.grant(1, CLOCK, 0);
+        // 2 does not listen any more, 5 has left.
+        for holder in [2, 3, 5, 4] {
+            wait(&mut node, holder);
+        }
+        assert_eq!(node.ask(release(5), 1), Reply::NotOurs);
         assert_eq!(node.ask(release(2), 1), Reply::NotOurs);
-        assert_eq!(node.ask(release(1), 1), Reply::Released { woke: true });
-        let next = std::iter::from_fn(|| node.0.next_waiter(&attempt.resource));
-        assert_eq!(next.collect::<Vec<_>>(), [client(7), client(8)]);
+        assert_eq!(node.0.take_handovers(), []);
+        assert_eq!(node.ask(release(1), 1), Reply::Released { passed: true });
+        let handover = |holder: u64, n, next: Option<u64>| {
+            let next = next.map(ClientId::from_random);
+            let (resource, number) = (request(1, 1).resource, number(n));
+            let client = ClientId::from_random(holder);
+            let holder = HolderId::from_random(holder.into());
+            (client, Handover { resource, holder, number, next })
+        };
+        assert_eq!(node.0.take_handovers(), [handover(3, CLOCK + 1, Some(4))]);
+        // It is a lease like any other: held, renewed, asked for again, released.
+        assert_eq!(
+            node.ask(Question::Renew(request(3, 5).bind(number(CLOCK + 1))), 2),
+            Reply::Bound
+        );
+        let Reply::Granted { number: same, next } = node.grant(3, CLOCK + 50, 2) else {
+            panic!("it is not 3's")
+        };
+        assert_eq!((same, next), (number(CLOCK + 1), Some(ClientId::from_random(4))));
+        assert_eq!(node.ask(release(3), 2), Reply::Released { passed: true });
+        assert_eq!(node.0.take_handovers(), [handover(4, CLOCK + 2, None)]);
+        assert_eq!(node.ask(release(4), 2), Reply::Released { passed: false });
+    }
+
+    #[test]
+    fn a_node_that_may_not_vote_hands_nothing_over() {
+        let mut node = Node(Ledger::new());
+        let _granted = node.grant(1, CLOCK, 0);
+        wait(&mut node, 2);
+        node.0.restart(at(1), 1);
+        node.0.listen(ClientId::from_random(2), true);
+        assert_eq!(node.ask(release(1), 1), Reply::Released { passed: false });
+        assert_eq!(node.0.take_handovers(), []);
+    }
+
+    #[test]
+    fn a_number_that_is_handed_over_is_noted_before() {
+        let mut node = Node(Ledger::new());
+        let _granted = node.grant(1, CLOCK, 0);
+        let Reply::Standing(Standing::Member { high, .. }) = node.ask(Question::Stand, 0) else {
+            panic!("it votes")
+        };
+        let commit = Question::Commit(request(1, 5).bind(high));
+        assert_eq!(node.ask(commit, 0), Reply::Bound);
+        node.0.listen(ClientId::from_random(2), true);
+        wait(&mut node, 2);
+        let _passed = node.ask(release(1), 1);
+        let (_, Handover { number, .. }) = node.0.take_handovers().remove(0);
+        let Reply::Standing(Standing::Member { high: after, .. }) = node.ask(Question::Stand, 1)
+        else {
+            panic!("it votes")
+        };
+        assert!(number > high && after >= number, "{number} of {after}");
     }
 
     type Loss = (&'static str, fn(&mut Ledger));
@@ -455,11 +533,7 @@ mod tests {
             assert_eq!(node.ask(Question::Admit(admission), 110), outside(10), "{how}");
             assert_eq!(node.ask(Question::Admit(admission), 111), Reply::Admitted, "{how}");
             // Lower than the floor, and than a fence that the disk gave back.
-            assert_eq!(
-                node.grant(2, CLOCK + 50, 111),
-                Reply::Granted(number(CLOCK + 501)),
-                "{how}"
-            );
+            assert_eq!(node.grant(2, CLOCK + 50, 111), granted(CLOCK + 501), "{how}");
         }
     }
 
