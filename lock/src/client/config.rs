@@ -36,9 +36,9 @@ pub struct LeaseConfig {
     pub retry_min: Duration,
     /// Longest wait between two attempts that no node has prompted. Default: 250 ms. The wait is
     /// random between the two, so that waiters do not move in step; while nodes are silent the
-    /// longest wait doubles up to 32 times. Whoever releases a lease prompts the next, so this
-    /// counts only when a message is lost, or the holder is another library or has died. Shorter
-    /// finds those out sooner, at the price of more questions.
+    /// longest wait doubles up to 32 times. Whoever releases a lease hands it over to the next, so
+    /// this counts only when a message is lost, or the holder is another library or has died.
+    /// Shorter finds those out sooner, at the price of more questions.
     pub retry_max: Duration,
     /// In how many turns tasks of this process may have the lease one after another before it goes
     /// back to the nodes. Default: 1024, which is also the most. 1 switches passing on off.

@@ -30,7 +30,7 @@ impl Combiner {
         };
         metrics::counter!("leasehold_turns_total").increment(1);
         let end = self.grant_under(&lease).await;
-        // A replica that waits is woken by this, and the next turn here comes after its.
+        // A replica that waits is handed it by this, and the next turn here comes after its.
         let _outcome = lease.release().await;
         end
     }
