@@ -54,6 +54,8 @@ impl Script {
         let text = text
             .replace("--#include keys.lua", include_str!("scripts/keys.lua"))
             .replace("--#include guard.lua", include_str!("scripts/guard.lua"))
+            .replace("--#include clock.lua", include_str!("scripts/clock.lua"))
+            .replace("--#include raise.lua", include_str!("scripts/raise.lua"))
             .replace("--#include queue.lua", include_str!("scripts/queue.lua"));
         // Without a guard no record is read. The lease's key stands in for it, since in a cluster a
         // script may only name keys of one slot.

@@ -10,13 +10,12 @@
 --
 -- Atomic since the process must not be another one between the check and the record.
 
---#include guard.lua
-
-local run = run_of(redis.call('INFO', 'server'))
+local run = string.sub(string.match(redis.call('INFO', 'server'), 'run_id:(%x+)'), 1, 16)
 local record = redis.call('MGET', MEMBER)[1]
 if record and string.sub(record, 35, 50) == run then return {1} end
 
-local now = math.floor(clock_us() / 1000)
+--#include clock.lua
+local now = math.floor(clock / 1000)
 local since, since_run = string.match(redis.call('MGET', OUTSIDE)[1] or '', '^(%d+) (%x+)$')
 if since_run ~= run then return {0, 0, 0} end
 local out_for = math.max(now - tonumber(since), 0)

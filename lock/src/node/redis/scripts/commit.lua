@@ -14,7 +14,6 @@
 --#include keys.lua
 --#include guard.lua
 
-local fence_key = side_key('fence', KEYS[1])
 local seen = redis.call('MGET', KEYS[1], fence_key, MEMBER)
 local member = member_of(seen[3], ARGV[3])
 if not member then return -1 end
@@ -26,7 +25,9 @@ bound = bound or 0
 if bound > wanted or (bound == wanted and bound_to ~= holder) then return 0 end
 
 if wanted > tonumber(string.sub(member, 1, 16)) then
-  raise(member, wanted, ARGV[2], clock_us())
+  local number, ttl = wanted, ARGV[2]
+  --#include clock.lua
+  --#include raise.lua
 end
 redis.call('SET', fence_key, ARGV[1], 'PX', fence_ms(ARGV[2]))
 redis.call('PEXPIRE', KEYS[1], ARGV[2])

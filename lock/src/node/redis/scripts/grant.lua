@@ -18,15 +18,9 @@
 -- rise in the same step in which the lease is taken: a number that is minted apart from its grant can
 -- be older than the grant of the next holder.
 
-local lease, bid, ttl = KEYS[1], ARGV[1], ARGV[2]
-local fence_key, waiting_key
-if string.find(lease, '{', 1, true) then
-  --#include keys.lua
-  fence_key, waiting_key = side_key('fence', lease), side_key('waiting', lease)
-else
-  fence_key = 'leasehold:fence-of:{' .. lease .. '}'
-  waiting_key = 'leasehold:waiting-of:{' .. lease .. '}'
-end
+--#include keys.lua
+
+local bid, ttl = ARGV[1], ARGV[2]
 local seen = redis.call('MGET', fence_key, MEMBER, waiting_key)
 local fence, member = seen[1], seen[2]
 
@@ -56,25 +50,33 @@ if not member then return {2} end
 local bound, bound_to = split(fence)
 local holder, client = string.sub(bid, 18), ARGV[3]
 
+-- The number, and who is next.
 local function granted(number, queue)
-  local next = first(queue)
-  return next and {3, number, next} or number
+  if queue == '' then return number end
+  return {3, number, string.sub(queue, 1, 16)}
 end
 
 local queue = seen[3] or ''
-local others = client == '' and queue or take(queue, client)
+local others, place = queue, nil
+if client ~= '' then others, place = take(queue, client) end
 local left = redis.call('PTTL', lease)
-if left == -2 then
-  redis.call('SET', lease, others == '' and holder or holder .. '+', 'PX', ttl)
-else
+if left ~= -2 then
   -- Looked at only where it matters: it is marked as wanted while somebody waits. MGET: a lease of
   -- another kind (a hash of Redisson, say) is a foreign holder, not an error.
   local value = (bound_to == holder or queue == '') and redis.call('MGET', lease)[1]
   if value and bound_to == holder and string.sub(value, 1, 32) == holder then
     return granted(bound, queue)
   end
-  if client ~= '' then
-    keep(waiting_key, enter(queue, client, client .. '/' .. holder .. ':' .. ttl))
+  if client ~= '' and (place or #queue < QUEUE_MAX) then
+    local own = client .. '/' .. holder .. ':' .. string.format('%08d', ttl) .. ';'
+    if place then
+      -- Its newest request takes the place of the one before.
+      local from = string.find(queue, place, 1, true)
+      queue = string.sub(queue, 1, from - 1) .. own .. string.sub(queue, from + PLACE)
+    else
+      queue = queue .. own
+    end
+    keep(queue)
     -- A foreign holder's value is never touched.
     if value and #value == 32 and value == bound_to then
       redis.call('SET', lease, value .. '+', 'KEEPTTL')
@@ -82,11 +84,12 @@ else
   end
   return {0, left, bound or 0, bound_to or ''}
 end
+redis.call('SET', lease, others == '' and holder or holder .. '+', 'PX', ttl)
 
 local high = tonumber(string.sub(member, 1, 16))
 local floor = tonumber(string.sub(member, 18, 33))
 hint = tonumber(hint)
-local clock = clock_us()
+--#include clock.lua
 local above = floor
 if bound then
   above = math.max(bound, floor)
@@ -100,8 +103,8 @@ if number > high or tonumber(ttl) > tonumber(string.sub(member, 52)) then
     redis.call('DEL', lease)
     return {1, clock}
   end
-  raise(member, number, ttl, clock)
+  --#include raise.lua
 end
 redis.call('SET', fence_key, digits(number) .. ':' .. holder, 'PX', fence_ms(ttl))
-if others ~= queue then keep(waiting_key, others) end
+if others ~= queue then keep(others) end
 return granted(number, others)

@@ -1,48 +1,26 @@
--- Shared: the requests that wait for a lease, longest first, each as "<client>/<holder>:<ttl>;" with
--- 16 and 32 hexadecimal digits and milliseconds, one of each client. A queue of 256 is full: who is
--- not in it only polls.
+-- Shared: the requests that wait for a lease, longest first, one of each client. Each takes a place of
+-- 59 bytes, "<client>/<holder>:<ttl>;": 16 and 32 hexadecimal digits, and milliseconds with 8 digits.
+-- A queue of 256 places is full: who is not in it only polls.
 --
 -- While somebody waits, the lease's value is the holder's and a '+'. So a holder may end its lease by
 -- a plain compare-and-delete, which fails when it has to hand it over.
 
-local WAITERS_MAX = 256
+local PLACE = 59
+local QUEUE_MAX = 256 * PLACE
 local WAITING_MS = 60000
 
--- The queue without this client, and its place.
+-- The queue without this client, and the client's place.
 local function take(queue, client)
   local from = string.find(queue, client .. '/', 1, true)
   if not from then return queue end
-  local to = string.find(queue, ';', from, true) or #queue + 1
-  return string.sub(queue, 1, from - 1) .. string.sub(queue, to + 1), string.sub(queue, from, to - 1)
+  local rest = string.sub(queue, 1, from - 1) .. string.sub(queue, from + PLACE)
+  return rest, string.sub(queue, from, from + PLACE - 1)
 end
 
--- The queue with this place at its end, or where the client has one already.
-local function enter(queue, client, place)
-  local from = string.find(queue, client .. '/', 1, true)
-  if from then
-    local to = string.find(queue, ';', from, true) or #queue + 1
-    return string.sub(queue, 1, from - 1) .. place .. string.sub(queue, to)
-  end
-  local _, count = string.gsub(queue, ';', ';')
-  if count >= WAITERS_MAX then return queue end
-  return queue .. place .. ';'
-end
-
-local function keep(key, queue)
+local function keep(queue)
   if queue == '' then
-    redis.call('DEL', key)
+    redis.call('DEL', waiting_key)
   else
-    redis.call('SET', key, queue, 'PX', WAITING_MS)
+    redis.call('SET', waiting_key, queue, 'PX', WAITING_MS)
   end
-end
-
--- The queue without its first place, and that place, if any.
-local function shift(queue)
-  local place = string.match(queue, '^[^;]+')
-  return place and string.sub(queue, #place + 2) or '', place
-end
-
--- The client that is next, if any.
-local function first(queue)
-  return string.match(queue, '^(%x+)/')
 end

@@ -17,8 +17,7 @@
 
 --#include keys.lua
 
-local lease, holder = KEYS[1], ARGV[1]
-local waiting_key, fence_key = side_key('waiting', lease), side_key('fence', lease)
+local holder, next = ARGV[1], ARGV[2]
 local seen = redis.call('MGET', lease, waiting_key, fence_key, MEMBER)
 local ours = seen[1] and string.sub(seen[1], 1, 32) == holder and #seen[1] <= 33
 local queue = seen[2] or ''
@@ -27,15 +26,16 @@ if queue == '' then
   return ours and 1 or 0
 end
 
---#include guard.lua
 --#include queue.lua
 
 local from = string.find(queue, '/' .. holder .. ':', 1, true)
 if from then
   queue = take(queue, string.sub(queue, from - 16, from - 1))
-  keep(waiting_key, queue)
+  keep(queue)
 end
 if not ours then return 0 end
+
+--#include guard.lua
 
 -- Only a node that votes hands over, and only where it is sure of the number after ours.
 local member = member_of(seen[4], ARGV[3])
@@ -47,27 +47,31 @@ if not number or number > MAX then
   return 1
 end
 
+local bid = digits(number)
 local place
-if ARGV[2] ~= '' then queue, place = take(queue, ARGV[2]) end
-if not place then queue, place = shift(queue) end
-while place do
-  local client, heir, ttl = string.match(place, '^(%x+)/(%x+):(%d+)$')
+if next ~= '' then queue, place = take(queue, next) end
+while place or queue ~= '' do
+  if not place then
+    place, queue = string.sub(queue, 1, PLACE), string.sub(queue, PLACE + 1)
+  end
+  local heir, ttl = string.sub(place, 18, 49), tostring(tonumber(string.sub(place, 51, 58)) or 0)
   -- One that died is skipped at once: nobody receives. In a cluster a server counts only its own
   -- listeners, while the others hear it too: there everybody counts as told.
   -- pcall: a user without the right to publish leaves waiters to their polling.
-  local heard = client and redis.pcall('PUBLISH', 'leasehold:wake:' .. client,
-    heir .. ' ' .. digits(number) .. ' ' .. (first(queue) or '-') .. ' ' .. lease)
+  local heard = redis.pcall('PUBLISH', 'leasehold:wake:' .. string.sub(place, 1, 16),
+    heir .. ' ' .. bid .. ' ' .. (queue == '' and '-' or string.sub(queue, 1, 16)) .. ' ' .. lease)
   if type(heard) == 'number' and (heard > 0 or RUN == 'open') then
     if number > tonumber(string.sub(member, 1, 16))
       or tonumber(ttl) > tonumber(string.sub(member, 52)) then
-      raise(member, number, ttl, clock_us())
+      --#include clock.lua
+      --#include raise.lua
     end
     redis.call('SET', lease, queue == '' and heir or heir .. '+', 'PX', ttl)
-    redis.call('SET', fence_key, digits(number) .. ':' .. heir, 'PX', fence_ms(ttl))
-    keep(waiting_key, queue)
+    redis.call('SET', fence_key, bid .. ':' .. heir, 'PX', fence_ms(ttl))
+    keep(queue)
     return 2
   end
-  queue, place = shift(queue)
+  place = nil
 end
 redis.call('DEL', lease, waiting_key)
 return 1

@@ -14,7 +14,6 @@
 --#include keys.lua
 --#include guard.lua
 
-local fence_key = side_key('fence', KEYS[1])
 local seen = redis.call('MGET', KEYS[1], fence_key, MEMBER)
 if not member_of(seen[3], ARGV[3]) then return -1 end
 if not seen[1] or seen[2] ~= ARGV[1] or string.sub(seen[1], 1, 32) ~= string.sub(ARGV[1], 18) then

@@ -10,17 +10,16 @@
 -- since it was started. Where a command was run that can remove data, or statistics were reset, it
 -- is outside since it was first seen so.
 
---#include guard.lua
-
 local info = redis.call('INFO', 'server')
-local run = run_of(info)
+local run = string.sub(string.match(info, 'run_id:(%x+)'), 1, 16)
 local record = redis.call('MGET', MEMBER)[1]
 if record and string.sub(record, 35, 50) == run then
   return {1, tonumber(string.sub(record, 1, 16)), tonumber(string.sub(record, 52))}
 end
 if record then redis.call('DEL', MEMBER) end
 
-local now = math.floor(clock_us() / 1000)
+--#include clock.lua
+local now = math.floor(clock / 1000)
 local since, since_run = string.match(redis.call('MGET', OUTSIDE)[1] or '', '^(%d+) (%x+)$')
 since = tonumber(since)
 if since_run ~= run or not since or since > now then
