@@ -16,4 +16,6 @@ mod peers;
 mod runtimes;
 mod silent_nodes;
 mod simulation;
+#[cfg(feature = "tls")]
+mod tls;
 mod traps;

@@ -9,6 +9,8 @@ mod report;
 mod scripts;
 #[cfg(feature = "sentinel")]
 mod sentinel;
+#[cfg(feature = "tls")]
+mod tls;
 mod transport;
 
 use std::{sync::Arc, time::Duration};
@@ -171,6 +173,8 @@ impl RedisNode {
 
 fn connection_info(url: &str) -> Result<ConnectionInfo, NotANode> {
     let info = url.into_connection_info()?;
+    #[cfg(feature = "tls")]
+    tls::choose_cryptography(info.addr());
     Ok(info.set_tcp_settings(tcp_settings()))
 }
 

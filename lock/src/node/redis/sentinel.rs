@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::select_ok;
 use redis::{
-    Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, RedisError, TlsMode,
+    Client, ConnectionAddr, ConnectionInfo, RedisError, TlsMode,
     aio::PubSub,
     sentinel::{Sentinel, SentinelNodeConnectionInfo},
 };
@@ -73,7 +73,7 @@ fn read_master(master: &str) -> Result<(String, SentinelNodeConnectionInfo), Not
     if !master.contains("://") {
         return Ok((master.to_owned(), servers));
     }
-    let info = master.into_connection_info()?;
+    let info = connection_info(master)?;
     let servers = servers.set_redis_connection_info(info.redis_settings().clone());
     match info.addr() {
         ConnectionAddr::Tcp(name, _) => Ok((name.clone(), servers)),
