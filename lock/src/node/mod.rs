@@ -8,6 +8,8 @@ use std::{fmt, future::Future, pin::Pin};
 
 pub use error::{NodeError, NodeErrorKind, NodeStep};
 pub use memory::MemoryNode;
+#[cfg(feature = "tls")]
+pub use redis::{Certificates, ClientCertificate};
 pub use redis::{NotANode, RedisNode, ServerReport, Warning};
 use tokio::sync::mpsc;
 

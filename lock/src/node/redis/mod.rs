@@ -20,6 +20,8 @@ use redis::{ConnectionInfo, IntoConnectionInfo as _, RedisError, Value, io::tcp:
 use tokio::sync::mpsc;
 
 pub use self::report::{ServerReport, Warning};
+#[cfg(feature = "tls")]
+pub use self::tls::{Certificates, ClientCertificate};
 use self::{
     asking::{Wanted, ask_all},
     connection::{Connection, Connections, kind_of},
