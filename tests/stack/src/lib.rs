@@ -40,6 +40,7 @@ pub use crate::buyers::{Answered, Arrivals, Buyers, Told};
 pub use crate::identity::Identity;
 pub use crate::launch::Launch;
 pub use crate::lease_node::{LeaseNode, Persistence};
+pub use crate::ports::free_port;
 pub use crate::postgres::Postgres;
 pub use crate::process::Process;
 pub use crate::process_table::is_alive;

@@ -16,7 +16,10 @@ const LOWEST: u16 = 12_000;
 /// Not from the range the kernel gives to outgoing connections, as binding to port 0 would: while
 /// a node is down, a connection could get its port, and a client that keeps dialling a dead port
 /// of that range may in the end reach itself.
-pub(crate) fn free_port() -> anyhow::Result<u16> {
+///
+/// # Errors
+/// When all that were tried are taken.
+pub fn free_port() -> anyhow::Result<u16> {
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
     let highest = below_outgoing();

@@ -3,13 +3,14 @@
 use std::{
     env, fs,
     hash::{DefaultHasher, Hash as _, Hasher as _},
-    io::Write as _,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use leasehold_stack::{Launch, Process};
 use tokio::sync::OnceCell;
+
+use crate::skipped::skip;
 
 /// How long a package manager may take; it fetches 3 MB.
 const FETCH_LIMIT: Duration = Duration::from_secs(300);
@@ -95,13 +96,7 @@ impl Language {
     #[track_caller]
     fn skip(&self, why: &str) {
         let said = env::var(REQUIRED).unwrap_or_default();
-        assert!(!requires(&said, self.name), "{REQUIRED}={said}, but {why}");
-        let thread = std::thread::current();
-        let test = thread.name().unwrap_or("a test");
-        // Past the capture of the test harness, which shows nothing of a test that passes.
-        let mut stderr = std::io::stderr();
-        let line = format!("\nskipped: {test}: {why} ({REQUIRED}=required makes this a failure)");
-        writeln!(stderr, "{line}").unwrap();
+        skip(REQUIRED, requires(&said, self.name), why);
     }
 
     /// Safe for several processes at once: each fetches into a folder of its own, and the first one
