@@ -3,7 +3,7 @@
 //! `DATABASE_URL=postgres://localhost/test REDIS_URLS=redis://127.0.0.1:6379 \
 //!  cargo run -p leasehold --features postgres --example fenced_write`
 #![expect(clippy::print_stdout, reason = "it shows what happens")]
-#![expect(clippy::disallowed_methods, reason = "a program reads its environment")]
+#![allow(clippy::disallowed_methods, reason = "a program reads its environment")]
 
 use std::{env, error::Error, time::Duration};
 

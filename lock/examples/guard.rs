@@ -2,7 +2,7 @@
 //!
 //! `REDIS_URLS=redis://127.0.0.1:6379 cargo run -p leasehold --example guard`
 #![expect(clippy::print_stdout, reason = "it shows what happens")]
-#![expect(clippy::disallowed_methods, reason = "a program reads its environment")]
+#![allow(clippy::disallowed_methods, reason = "a program reads its environment")]
 
 use std::{env, error::Error, time::Duration};
 

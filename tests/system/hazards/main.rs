@@ -5,6 +5,7 @@ mod amnesia;
 mod bad_input;
 mod cluster;
 mod drain;
+mod examples;
 mod fence;
 mod holder_killed;
 mod holder_paused;
