@@ -226,13 +226,13 @@ impl Lease {
         if let Some(over) = self.over.get() {
             over.cancel();
         }
-        metrics::histogram!("lease_hold_seconds")
-            .record(self.shared.clock.now() - self.grant.granted_at);
-        let grant = Arc::clone(&self.grant);
-        let seek = match self.shared.lines.pass_on(&self.shared, &grant, self.turn) {
+        let now = self.shared.clock.now();
+        metrics::histogram!("lease_hold_seconds").record(now - self.grant.granted_at);
+        let seek = match self.shared.lines.pass_on(&self.shared, &self.grant, self.turn, now) {
             Passing::Passed => return true,
             Passing::Release { seek } => seek,
         };
+        let grant = Arc::clone(&self.grant);
         // Without a runtime nothing can be sent: the TTL frees the lease, and nobody seeks it.
         if Inbox::leave(&self.shared, Order::Release { grant, reply, seek }).is_err() && seek {
             self.shared.lines.abandon(|line| line == self.resource());

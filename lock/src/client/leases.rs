@@ -151,16 +151,18 @@ impl Leases {
         wait: Duration,
     ) -> Result<Lease, AcquireError> {
         let shared = &self.shared;
-        let begun = shared.clock.now();
+        let begun = shared.clock.glance();
         let span = tracing::debug_span!("acquire", lease.resource = %resource);
         let acquired = self.ask_or_wait(resource, wait, begun).instrument(span).await;
-        let outcome = match &acquired {
-            Ok(_) => "granted",
-            Err(error) if error.is_unavailable() => "unavailable",
-            Err(_) => "contended",
+        // Labels that are not constant would be allocated each time.
+        let seconds = match &acquired {
+            Ok(_) => metrics::histogram!("lease_acquire_seconds", "outcome" => "granted"),
+            Err(error) if error.is_unavailable() => {
+                metrics::histogram!("lease_acquire_seconds", "outcome" => "unavailable")
+            }
+            Err(_) => metrics::histogram!("lease_acquire_seconds", "outcome" => "contended"),
         };
-        metrics::histogram!("lease_acquire_seconds", "outcome" => outcome)
-            .record(shared.clock.now() - begun);
+        seconds.record(shared.clock.glance() - begun);
         acquired
     }
 
@@ -188,17 +190,13 @@ impl Leases {
     async fn wait(
         &self,
         resource: &Resource,
-        mut spot: Spot,
+        mut spot: Spot<'_>,
         wait: Duration,
         begun: Moment,
     ) -> Result<Lease, AcquireError> {
         let shared = &self.shared;
         let deadline = shared.clock.instant(begun.after(wait));
-        let served = match tokio::time::timeout_at(deadline, &mut spot.served).await {
-            Ok(served) => served.ok(),
-            Err(_) => spot.first_outcome().await,
-        };
-        served.unwrap_or_else(|| {
+        spot.served_by(deadline).await.unwrap_or_else(|| {
             let (last, attempts) = spot.reason();
             Err(AcquireError::DeadlineReached {
                 resource: resource.clone(),

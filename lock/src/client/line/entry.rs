@@ -2,7 +2,7 @@
 
 use std::{pin::pin, sync::Arc};
 
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 
 use super::{Place, Served};
 use crate::{
@@ -25,52 +25,64 @@ pub(in crate::client) enum Passing {
 
 /// The caller asks the nodes for itself. Dropped without a lease, it leaves the entry to those who
 /// wait.
-pub(in crate::client) struct Asking {
-    pub(super) shared: Arc<Shared>,
-    pub(super) resource: Resource,
+pub(in crate::client) struct Asking<'a> {
+    pub(super) shared: &'a Arc<Shared>,
+    pub(super) resource: &'a Resource,
     pub(super) is_done: bool,
 }
 
 /// A place in the line; dropping it leaves the line.
-pub(in crate::client) struct Spot {
-    pub(super) shared: Arc<Shared>,
-    pub(super) resource: Resource,
-    pub(in crate::client) served: oneshot::Receiver<Served>,
+pub(in crate::client) struct Spot<'a> {
+    pub(super) shared: &'a Arc<Shared>,
+    pub(super) resource: &'a Resource,
+    pub(super) served: oneshot::Receiver<Served>,
+    /// Whether it got what it waited for: then it is not in the line any more.
+    pub(super) is_over: bool,
 }
 
-impl Asking {
+impl Asking<'_> {
     /// The nodes granted it.
     pub(in crate::client) fn got(mut self, lease: Lease) -> Lease {
         self.is_done = true;
-        if let Some(line) = self.shared.lines.state().get_mut(&self.resource) {
+        if let Some(line) = self.shared.lines.state().get_mut(self.resource) {
             line.place = Place::Here(Arc::clone(lease.grant()));
         }
         lease
     }
 }
 
-impl Drop for Asking {
+impl Drop for Asking<'_> {
     fn drop(&mut self) {
         if self.is_done {
             return;
         }
         let mut state = self.shared.lines.state();
-        let Some(line) = state.get_mut(&self.resource) else { return };
+        let Some(line) = state.get_mut(self.resource) else { return };
         if line.is_wanted() {
             line.place = Place::Sought;
             drop(state);
-            seek(&self.shared, &self.resource);
+            seek(self.shared, self.resource);
         } else {
-            let _over = state.remove(&self.resource);
+            let _over = state.remove(self.resource);
         }
     }
 }
 
-impl Spot {
+impl Spot<'_> {
+    /// What the caller is served with by `deadline`, or a little later; `None` if there is nothing.
+    pub(in crate::client) async fn served_by(&mut self, deadline: Instant) -> Option<Served> {
+        let served = match tokio::time::timeout_at(deadline, &mut self.served).await {
+            Ok(served) => served.ok(),
+            Err(_) => self.first_outcome().await,
+        };
+        self.is_over = served.is_some();
+        served
+    }
+
     /// Waits until the first attempt is over, which may have begun late in the caller's time; longer
     /// only if it succeeded. `None` when it failed, or before.
-    pub(in crate::client) async fn first_outcome(&mut self) -> Option<Served> {
-        let shared = Arc::clone(&self.shared);
+    async fn first_outcome(&mut self) -> Option<Served> {
+        let shared = self.shared;
         loop {
             let mut failed = pin!(shared.lines.failed.notified());
             // From here on it is heard, so what is looked at afterwards cannot be missed.
@@ -90,38 +102,41 @@ impl Spot {
 
     fn is_undecided(&self) -> bool {
         let state = self.shared.lines.state();
-        let line = state.get(&self.resource);
+        let line = state.get(self.resource);
         line.is_some_and(|line| matches!(line.place, Place::Sought) && line.attempts == 0)
     }
 
     /// Why the caller has not been served so far, and after how many attempts at the nodes.
     pub(in crate::client) fn reason(&self) -> (AcquireError, u32) {
         let state = self.shared.lines.state();
-        let line = state.get(&self.resource);
+        let line = state.get(self.resource);
         let attempts = line.map_or(0, |line| line.attempts);
         let last = line.and_then(|line| line.last.clone());
         let nodes = self.shared.nodes.len();
         (
-            last.unwrap_or_else(|| AcquireError::held_here(&self.resource, nodes, quorum(nodes))),
+            last.unwrap_or_else(|| AcquireError::held_here(self.resource, nodes, quorum(nodes))),
             attempts,
         )
     }
 }
 
-impl Drop for Spot {
+impl Drop for Spot<'_> {
     fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
         // Receivers that are gone are skipped when their turn comes; when they are many they are
         // removed at once.
         self.served.close();
         let mut state = self.shared.lines.state();
-        if let Some(line) = state.get_mut(&self.resource) {
+        if let Some(line) = state.get_mut(self.resource) {
             line.gone += 1;
             if line.gone > line.waiters.len() / 2
                 && !line.is_wanted()
                 && matches!(line.place, Place::Sought)
             {
                 drop(state);
-                seek(&self.shared, &self.resource);
+                seek(self.shared, self.resource);
             }
         }
     }

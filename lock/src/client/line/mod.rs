@@ -8,7 +8,7 @@
 mod entry;
 
 use std::{
-    collections::{HashMap, VecDeque, hash_map},
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -23,7 +23,7 @@ use super::{
     lease::Lease,
     leases::Shared,
 };
-use crate::model::{Resource, TURNS_PER_GRANT};
+use crate::model::{Moment, Resource, TURNS_PER_GRANT};
 
 /// What a waiter gets in the end.
 pub(super) type Served = Result<Lease, AcquireError>;
@@ -61,11 +61,11 @@ pub(super) struct Lines {
 }
 
 /// What entering comes to.
-pub(super) enum Entry {
+pub(super) enum Entry<'a> {
     /// Nobody of this process is there: the caller asks the nodes.
-    Ask(Asking),
-    /// Others are there before the caller.
-    Wait(Spot),
+    Ask(Asking<'a>),
+    /// The caller waits for its turn.
+    Wait(Spot<'a>),
     /// Others are there before the caller, who does not wait; and why they have not got it.
     Taken(Option<AcquireError>),
 }
@@ -75,10 +75,10 @@ impl Line {
         Self { place, waiters: VecDeque::new(), gone: 0, last: None, attempts: 0 }
     }
 
-    fn wait(&mut self, shared: &Arc<Shared>, resource: &Resource) -> Spot {
+    fn wait<'a>(&mut self, shared: &'a Arc<Shared>, resource: &'a Resource) -> Spot<'a> {
         let (reply, served) = oneshot::channel();
         self.waiters.push_back(reply);
-        Spot { shared: Arc::clone(shared), resource: resource.clone(), served }
+        Spot { shared, resource, served, is_over: false }
     }
 
     fn is_wanted(&mut self) -> bool {
@@ -110,21 +110,20 @@ impl Lines {
     }
 
     /// Enters the line of a resource.
-    pub(super) fn enter(&self, shared: &Arc<Shared>, resource: &Resource, waits: bool) -> Entry {
-        let asking =
-            || Asking { shared: Arc::clone(shared), resource: resource.clone(), is_done: false };
+    pub(super) fn enter<'a>(
+        &self,
+        shared: &'a Arc<Shared>,
+        resource: &'a Resource,
+        waits: bool,
+    ) -> Entry<'a> {
         let mut state = self.state();
-        let (line, is_first) = match state.entry(resource.clone()) {
-            hash_map::Entry::Vacant(free) => (free.insert(Line::new(Place::Asked)), true),
-            hash_map::Entry::Occupied(line) => {
-                let line = line.into_mut();
-                let is_lost = matches!(
-                    &line.place, Place::Here(grant) if grant.remaining(shared.clock.now()).is_zero()
-                );
-                let is_first = is_lost && line.waiters.is_empty();
-                (line, is_first)
-            }
-        };
+        let is_new = !state.contains_key(resource);
+        if is_new {
+            let _none = state.insert(resource.clone(), Line::new(Place::Asked));
+        }
+        let Some(line) = state.get_mut(resource) else { return Entry::Taken(None) };
+        let is_lost = || matches!(&line.place, Place::Here(grant) if grant.remaining(shared.clock.now()).is_zero());
+        let is_first = is_new || (line.waiters.is_empty() && is_lost());
         if is_first {
             line.place = if waits { Place::Sought } else { Place::Asked };
         }
@@ -137,20 +136,25 @@ impl Lines {
             return Entry::Wait(spot);
         }
         if is_first {
-            return Entry::Ask(asking());
+            return Entry::Ask(Asking { shared, resource, is_done: false });
         }
         // What the seeker learned last is better than a guess.
         Entry::Taken(line.last.clone().filter(|_| matches!(line.place, Place::Sought)))
     }
 
     /// Passes a lease on that is given back after its `turn`, if somebody waits and it is allowed.
-    pub(super) fn pass_on(&self, shared: &Arc<Shared>, grant: &Arc<Grant>, turn: u16) -> Passing {
+    pub(super) fn pass_on(
+        &self,
+        shared: &Arc<Shared>,
+        grant: &Arc<Grant>,
+        turn: u16,
+        now: Moment,
+    ) -> Passing {
         let resource = &grant.binding.resource;
         let mut state = self.state();
         let Some(line) = state.get_mut(resource).filter(|line| line.is_here(grant)) else {
             return Passing::Release { seek: false };
         };
-        let now = shared.clock.now();
         let (config, ttl) = (&shared.config, shared.timing.ttl());
         let next = turn + 1;
         let may_pass = next < TURNS_PER_GRANT.min(config.turns_max)
