@@ -150,7 +150,7 @@ async fn tasks_of_one_process_pass_the_lease_on_without_any_command() {
 }
 
 #[tokio::test]
-async fn who_waits_is_woken_by_the_release_and_not_by_polling() {
+async fn who_waits_is_handed_it_by_the_release_and_need_not_poll() {
     let stack = voting().await;
     // Polls come once in half a minute, and nothing expires: ten of them would take five minutes.
     let rare =

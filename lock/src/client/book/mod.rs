@@ -69,7 +69,7 @@ impl Book {
     }
 
     /// When [`Book::look`] is due.
-    pub(super) fn look_at(&self) -> Option<Moment> {
+    pub(super) fn look_at(&mut self) -> Option<Moment> {
         self.look_at.into_iter().chain(self.seeks.due()).min()
     }
 

@@ -31,13 +31,16 @@ use crate::{
 /// are told at the same time, so more means that a message is lost, or that they chose another.
 const GRACE: Duration = Duration::from_millis(2);
 
+/// Timers that are not true any more are thrown away when there are more than this.
+const STALE_MAX: usize = 256;
+
 /// Every lease that this process seeks.
 #[derive(Default)]
 pub(super) struct Seeks {
     all: HashMap<Resource, Seek>,
     /// The attempts that nodes may have noted, until nothing of them is left.
     noted: HashMap<HolderId, usize>,
-    /// What is due when; entries that are not true any more are skipped.
+    /// What is due when, and what was.
     timers: BinaryHeap<Reverse<(Moment, Resource)>>,
 }
 
@@ -73,8 +76,15 @@ impl Seeks {
         self.all.is_empty()
     }
 
-    pub(super) fn due(&self) -> Option<Moment> {
-        self.timers.peek().map(|Reverse((moment, _))| *moment)
+    /// When there is something to do. Entries that are not true any more must wake nobody.
+    pub(super) fn due(&mut self) -> Option<Moment> {
+        while let Some(Reverse((moment, resource))) = self.timers.peek() {
+            if self.all.get(resource).is_some_and(|seek| seek.due == Some(*moment)) {
+                return Some(*moment);
+            }
+            let _stale = self.timers.pop();
+        }
+        None
     }
 
     pub(super) fn ended(&mut self, holder: HolderId) {
@@ -82,22 +92,19 @@ impl Seeks {
     }
 
     fn next_due(&mut self, now: Moment) -> Option<Resource> {
-        while let Some(Reverse((moment, _))) = self.timers.peek() {
-            if *moment > now {
-                return None;
-            }
-            let Reverse((moment, resource)) = self.timers.pop()?;
-            if self.all.get(&resource).is_some_and(|seek| seek.due == Some(moment)) {
-                return Some(resource);
-            }
-        }
-        None
+        let _now = self.due().filter(|due| *due <= now)?;
+        self.timers.pop().map(|Reverse((_, resource))| resource)
     }
 
     fn set(&mut self, resource: &Resource, next: Next, due: Moment) {
         if let Some(seek) = self.all.get_mut(resource) {
             (seek.next, seek.due) = (next, Some(due));
             self.timers.push(Reverse((due, resource.clone())));
+        }
+        if self.timers.len() > STALE_MAX + 2 * self.all.len() {
+            let true_ones =
+                self.all.iter().filter_map(|(name, seek)| Some((seek.due?, name.clone())));
+            self.timers = true_ones.map(Reverse).collect();
         }
     }
 }
