@@ -86,10 +86,8 @@ impl Both {
             let mut heard = Vec::new();
             for _ in &ear.expected {
                 let notice = tokio::time::timeout(LIMIT, ear.heard.recv()).await.unwrap();
-                heard.extend(notice.map(|notice| match notice {
-                    Notice::Granted(handover) => handover,
-                    Notice::Listening => unreachable!("it listened before"),
-                }));
+                let Some(Notice::Granted(handover)) = notice else { unreachable!("{notice:?}") };
+                heard.push(handover);
             }
             heard.sort();
             ear.expected.sort();
