@@ -17,6 +17,11 @@ const SCRIPTS_ARE_FORGOTTEN_SINCE: u32 = 7;
 /// Since when Valkey has `DELIFEQ`, which costs a third of a script.
 const DELIFEQ_SINCE_VALKEY: u32 = 9;
 
+/// What servers say of what this client may not do, where they have no code for it: in a script since
+/// Redis 7.2, in a script before that, and of a command that was renamed or is not there.
+const NO_CODE: [&str; 3] =
+    ["ACL failure in script", "The user executing the script can't", "unknown command"];
+
 /// A connection, and which run of which server answers on it.
 #[derive(Clone)]
 pub(super) struct Connection {
@@ -161,10 +166,7 @@ pub(super) fn kind_of(error: &RedisError) -> NodeErrorKind {
             | ErrorKind::RESP3NotSupported
     ) || matches!(error.kind(), ErrorKind::Server(ServerErrorKind::NoPerm))
         || matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM" | "DENIED"))
-        // What a script may not do has no code of its own.
-        || error.detail().is_some_and(|detail| {
-            detail.contains("ACL failure in script") || detail.contains("unknown command")
-        });
+        || error.detail().is_some_and(|detail| NO_CODE.iter().any(|words| detail.contains(words)));
     if denied {
         NodeErrorKind::Denied(error.to_string().into())
     } else if error.is_timeout()
@@ -190,6 +192,19 @@ mod tests {
         let broken = |kind| matches!(kind_of(&error(kind)), NodeErrorKind::Broken(_));
         assert!(broken(ServerErrorKind::ReadOnly));
         assert!(!broken(ServerErrorKind::CrossSlot));
+    }
+
+    #[test]
+    fn what_a_script_may_not_do_is_denied_whatever_the_server_calls_it() {
+        for said in [
+            "ACL failure in script: User lease has no permissions to run the 'mget' command",
+            "The user executing the script can't run this command or subcommand script: f608, on",
+            "The user executing the script can't access at least one of the keys mentioned in",
+        ] {
+            let kind = ErrorKind::Server(ServerErrorKind::ResponseError);
+            let error = RedisError::from((kind, "An error was signalled", said.to_owned()));
+            assert!(matches!(kind_of(&error), NodeErrorKind::Denied(_)), "{said}");
+        }
     }
 
     #[test]
