@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use leasehold::{
     GrantNumber, HolderId, Resource,
     model::{
-        Admission, Binding, ClientId, GRANT_NUMBER_MAX, GrantRequest, HIGH_STRIDE, HINT_AHEAD_MAX,
-        HINT_LAG_MAX, Question, Reply, Standing, WAITERS_MAX, fence_lifetime,
+        Admission, Binding, ClientId, FENCE_STRETCH, GRANT_NUMBER_MAX, GrantRequest, HIGH_STRIDE,
+        HINT_AHEAD_MAX, HINT_LAG_MAX, Question, Reply, Standing, WAITERS_MAX, fence_lifetime,
     },
     node::{Node as _, Notice, RedisNode},
 };
@@ -77,6 +77,7 @@ fn limits_in_the_scripts_are_those_of_the_model() {
     assert_eq!(constant(GUARD, "MAX"), GRANT_NUMBER_MAX);
     assert_eq!(constant(RAISE, "HIGH_STRIDE_US"), micros(HIGH_STRIDE));
     assert_eq!(constant(GUARD, "HINT_AHEAD_MAX_US"), micros(HINT_AHEAD_MAX));
+    assert_eq!(constant(RAISE, "FENCE_STRETCH_US"), micros(FENCE_STRETCH));
     assert_eq!(constant(GRANT, "HINT_LAG_MAX_US"), micros(HINT_LAG_MAX));
 }
 

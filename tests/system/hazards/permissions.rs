@@ -46,7 +46,8 @@ fn request(holder: u128, waiter: Option<ClientId>) -> GrantRequest {
     GrantRequest {
         resource: resource(),
         holder: HolderId::from_random(holder),
-        ttl: Duration::from_secs(3600),
+        // Short enough that its fence keeps its lifetime.
+        ttl: Duration::from_secs(900),
         hint: GrantNumber::ONE,
         waiter,
     }
@@ -91,11 +92,25 @@ async fn use_it(stack: &Stack, rules: &[&str]) -> Result<(), String> {
     let binding = request(1, None).bind(number);
     ask(Question::Commit(binding.clone()), |reply| *reply == Reply::Bound).await?;
     ask(Question::Renew(binding.clone()), |reply| *reply == Reply::Bound).await?;
-    let release = Question::Release { resource: resource(), holder: binding.holder, next: None };
-    ask(release, |reply| *reply == Reply::Released { passed: true }).await?;
+    let release = |holder| Question::Release { resource: resource(), holder, next: None };
+    ask(release(binding.holder), |reply| *reply == Reply::Released { passed: true }).await?;
     let told = tokio::time::timeout(LIMIT, heard.recv()).await;
     if !matches!(told, Ok(Some(Notice::Granted(_)))) {
         return Err(format!("told {told:?}"));
+    }
+    ask(release(request(2, None).holder), |reply| *reply == Reply::Released { passed: false })
+        .await?;
+    // As most grants are: above a fence of the same stretch of numbers, and within what is noted.
+    let member = |reply: &Reply| matches!(reply, Reply::Standing(Standing::Member { .. }));
+    let Reply::Standing(Standing::Member { high, .. }) = ask(Question::Stand, member).await? else {
+        return Err("no standing".to_owned());
+    };
+    for hint in [high.get() - 1, high.get()].map(|hint| GrantNumber::new(hint).unwrap()) {
+        let request = GrantRequest { hint, ..request(1, None) };
+        let holder = request.holder;
+        let question = Question::Grant(Arc::new(request));
+        ask(question, |reply| matches!(reply, Reply::Granted { .. })).await?;
+        ask(release(holder), |reply| matches!(reply, Reply::Released { .. })).await?;
     }
     node.ping().await.map_err(|error| error.to_string())?;
     let report = node.report().await.map_err(|error| error.to_string())?.unwrap();

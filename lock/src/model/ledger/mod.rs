@@ -14,7 +14,7 @@ use self::membership::Member;
 use super::{
     Binding, ClientId, GRANT_NUMBER_MAX, GrantNumber, GrantRequest, Handover, HolderId, Moment,
     Question, Reply, Resource,
-    limits::{HINT_AHEAD_MAX, HINT_LAG_MAX, fence_lifetime},
+    limits::{FENCE_STRETCH, HINT_AHEAD_MAX, HINT_LAG_MAX, fence_lifetime},
     queue::{Queue, Waiter},
 };
 
@@ -135,7 +135,8 @@ impl Ledger {
         if !self.is_member() {
             return Reply::NotMember;
         }
-        let fence = self.fences.get(&request.resource).map(|fence| (fence.number, fence.holder));
+        let before = self.fences.get(&request.resource).cloned();
+        let fence = before.as_ref().map(|fence| (fence.number, fence.holder));
         if let Some(held) = self.leases.get(&request.resource) {
             if let Some((number, bound_to)) = fence
                 && held.holder == request.holder
@@ -168,7 +169,12 @@ impl Ledger {
             member.raise(number, request.ttl, node_clock);
         }
         let Ok(number) = GrantNumber::new(number) else { return Reply::NotMember };
+        let keeps = before.filter(|before| before.number.get() > member.floor);
         self.arm(&request.bind(number), now);
+        // The scripts do so only on their fast path: this is the least for which a fence is kept.
+        if let (Some(before), Some(fence)) = (keeps, self.fences.get_mut(&request.resource)) {
+            fence.keep_lifetime(&before, request.ttl);
+        }
         if let Some(client) = request.waiter {
             self.queue(&request.resource, |queue| queue.take(client));
         }
@@ -308,6 +314,17 @@ impl Ledger {
     }
 }
 
+impl Fence {
+    /// One that was raised from another within a stretch lives as long as that one would have.
+    fn keep_lifetime(&mut self, before: &Self, ttl: Duration) {
+        let stretch = |number: GrantNumber| number.get() / micros(FENCE_STRETCH);
+        let is_short = fence_lifetime(ttl) == fence_lifetime(Duration::ZERO);
+        if is_short && stretch(before.number) == stretch(self.number) {
+            self.expires = before.expires;
+        }
+    }
+}
+
 fn micros(span: Duration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
@@ -426,6 +443,51 @@ mod tests {
         let waiting = GrantRequest { waiter, ..request(holder, CLOCK) };
         let held = node.ask(Question::Grant(Arc::new(waiting)), 1);
         assert!(matches!(held, Reply::Held { .. }), "{held:?}");
+    }
+
+    #[test]
+    fn numbers_grow_although_a_fence_is_forgotten_while_clocks_of_clients_stand_still() {
+        let mut node = Node(Ledger::new());
+        let minutes = fence_lifetime(TTL).as_secs() / 60;
+        // Grants go on for the whole lifetime, each one above the one before.
+        for minute in 0..minutes {
+            let hint = CLOCK + minute;
+            assert_eq!(node.grant(1, hint, minute * 60), granted(hint));
+        }
+        let newest = CLOCK + minutes - 1;
+        assert_eq!(node.0.fences.len(), 1);
+        let mut other = Node(node.0.clone());
+        let forgotten = minutes * 60;
+        // One more client whose clock stands still, and one whose clock is as far behind as may be.
+        for (node, hint) in [
+            (&mut node, CLOCK),
+            (&mut other, CLOCK + forgotten * 1_000_000 - micros(HINT_LAG_MAX) + 1),
+        ] {
+            let Reply::Granted { number: minted, .. } = node.grant(2, hint, forgotten) else {
+                panic!("held")
+            };
+            assert!(minted > number(newest), "{minted} after {newest}");
+        }
+    }
+
+    #[test]
+    fn a_fence_is_given_its_lifetime_anew_in_each_stretch_of_numbers() {
+        let mut node = Node(Ledger::new());
+        let lifetime = fence_lifetime(TTL).as_secs();
+        let stretch = FENCE_STRETCH.as_secs();
+        // CLOCK begins a stretch. Just before the next one begins, and as it does.
+        for (seconds, kept_since) in [(0, 0), (stretch - 20, 0), (stretch, stretch)] {
+            let hint = CLOCK + seconds * 1_000_000;
+            assert_eq!(node.grant(1, hint, seconds), granted(hint));
+            let fence = node.0.fences.values().next().unwrap();
+            assert_eq!(fence.expires, at(kept_since + lifetime), "after {seconds} s");
+        }
+        // A long lease must not outlive its fence.
+        let long =
+            GrantRequest { ttl: FENCE_STRETCH, ..request(1, CLOCK + stretch * 2_000_000 - 1) };
+        let _granted = node.ask(Question::Grant(Arc::new(long)), stretch * 2 - 1);
+        let fence = node.0.fences.values().next().unwrap();
+        assert_eq!(fence.expires, at(stretch * 2 - 1).after(fence_lifetime(FENCE_STRETCH)));
     }
 
     #[test]

@@ -22,6 +22,7 @@ local out_for = math.max(now - tonumber(since), 0)
 -- What was decided for an earlier outage knows nothing of what came after it.
 if since ~= ARGV[4] or out_for < tonumber(ARGV[3]) then return {0, out_for, tonumber(since)} end
 
-redis.call('SET', MEMBER, ARGV[1] .. ' ' .. ARGV[1] .. ' ' .. run .. ' ' .. ARGV[2])
+local record = string.format('%s %s %s %016.0f %016.0f', ARGV[1], ARGV[1], run, ARGV[2], ARGV[1] + 1)
+redis.call('SET', MEMBER, record)
 redis.call('DEL', OUTSIDE)
 return {1}

@@ -1,13 +1,13 @@
 -- Shared: whether this node may vote.
 --
--- The member record is "<high> <floor> <run> <ttl_max>", the first three with 16 digits each, so that
--- texts compare like the numbers in them. It names the run of the process that was admitted: a
--- restart or a failover may bring the record back, and another run must not believe it. INFO, which
--- tells the run, is slow, so two signs stand for it. The text of a script names the run that its
--- caller asked when it connected; and a server that was restarted has lost its scripts (since
--- version 7 they are never kept), so whoever loads one passes 'check', and where the run differs the
--- record is deleted in the same step. The first sign misses a restart behind a proxy, the second a
--- process that was a replica in between; each sees what the other misses.
+-- The member record is "<high> <floor> <run> <ttl_max> <fresh>", 16 digits each, so that texts
+-- compare like the numbers in them. It names the run of the process that was admitted: a restart or
+-- a failover may bring the record back, and another run must not believe it. INFO, which tells the
+-- run, is slow, so two signs stand for it. The text of a script names the run that its caller asked
+-- when it connected; and a server that was restarted has lost its scripts (since version 7 they are
+-- never kept), so whoever loads one passes 'check', and where the run differs the record is deleted
+-- in the same step. The first sign misses a restart behind a proxy, the second a process that was a
+-- replica in between; each sees what the other misses.
 --
 -- In place of a run, 'check' is for servers that may keep scripts: each call asks INFO. 'open' is
 -- for a node whose failovers lose data anyway, such as a cluster: no guard, and the record's key is

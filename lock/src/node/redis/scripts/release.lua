@@ -62,7 +62,7 @@ while place or queue ~= '' do
     heir .. ' ' .. bid .. ' ' .. (queue == '' and '-' or string.sub(queue, 1, 16)) .. ' ' .. lease)
   if type(heard) == 'number' and (heard > 0 or RUN == 'open') then
     if number > tonumber(string.sub(member, 1, 16))
-      or tonumber(ttl) > tonumber(string.sub(member, 52)) then
+      or tonumber(ttl) > tonumber(string.sub(member, 52, 67)) then
       --#include clock.lua
       --#include raise.lua
     end

@@ -14,7 +14,7 @@ local info = redis.call('INFO', 'server')
 local run = string.sub(string.match(info, 'run_id:(%x+)'), 1, 16)
 local record = redis.call('MGET', MEMBER)[1]
 if record and string.sub(record, 35, 50) == run then
-  return {1, tonumber(string.sub(record, 1, 16)), tonumber(string.sub(record, 52))}
+  return {1, tonumber(string.sub(record, 1, 16)), tonumber(string.sub(record, 52, 67))}
 end
 if record then redis.call('DEL', MEMBER) end
 
