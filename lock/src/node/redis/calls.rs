@@ -33,30 +33,34 @@ pub(super) fn call(question: &Question, form: Form, scripts: &Scripts) -> Cmd {
         return cmd;
     }
     let script = scripts.of(question);
-    let mut cmd = if form == Form::Text {
-        let mut cmd = redis::cmd("EVAL");
+    let mut cmd;
+    if form == Form::Text {
+        cmd = redis::cmd("EVAL");
         cmd.arg(&script.text);
-        cmd
     } else {
-        let mut cmd = redis::cmd("EVALSHA");
+        cmd = redis::cmd("EVALSHA");
         cmd.arg(&script.hash);
-        cmd
-    };
-    arguments(&mut cmd, question);
+    }
+    arguments(&mut cmd, question, form, script.takes_ttl);
     if form == Form::Text {
         cmd.arg("check");
     }
     cmd
 }
 
-fn arguments(cmd: &mut Cmd, question: &Question) {
+fn arguments(cmd: &mut Cmd, question: &Question, form: Form, takes_ttl: bool) {
     match question {
         Question::Grant(request) => {
             let GrantRequest { resource, holder, ttl, hint, waiter } = &**request;
-            cmd.arg(1).arg(resource.as_str()).arg(bound(*hint, *holder)).arg(millis(*ttl));
+            cmd.arg(1).arg(resource.as_str()).arg(bound(*hint, *holder));
+            if takes_ttl {
+                cmd.arg(millis(*ttl));
+            }
+            // Each argument costs the server, so none that says nothing is sent at the end.
             match waiter {
                 Some(client) => cmd.arg(client.to_string()),
-                None => cmd.arg(""),
+                None if form == Form::Text => cmd.arg(""),
+                None => cmd,
             };
         }
         Question::Commit(binding) | Question::Renew(binding) => {

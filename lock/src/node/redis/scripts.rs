@@ -1,6 +1,8 @@
 //! The Lua scripts, with the parts that they share, as one run of a server is asked with them.
 
-use crate::model::Question;
+use std::{sync::OnceLock, time::Duration};
+
+use crate::model::{GrantRequest, Question};
 
 /// In place of a run: no guard (see `guard.lua`).
 pub(super) const OPEN: &str = "open";
@@ -10,12 +12,19 @@ pub(super) const OPEN: &str = "open";
 pub(super) struct Script {
     pub(super) hash: String,
     pub(super) text: String,
+    /// Whether it has to be told the lifetime of a lease.
+    pub(super) takes_ttl: bool,
 }
 
 /// All scripts for one run.
 #[derive(Debug)]
 pub(super) struct Scripts {
+    run: String,
+    /// For any name and lifetime.
     grant: Script,
+    /// For names without a hash tag and the lifetime that was granted first: a client has one. Not one
+    /// for each lifetime, since a server keeps all texts that it was ever sent.
+    usual_grant: OnceLock<(Duration, Script)>,
     commit: Script,
     renew: Script,
     release: Script,
@@ -28,7 +37,9 @@ impl Scripts {
     pub(super) fn new(run: &str) -> Self {
         let script = |text: &str| Script::new(run, text);
         Self {
-            grant: script(include_str!("scripts/grant.lua")),
+            run: run.to_owned(),
+            grant: Script { takes_ttl: true, ..script(&grant_text(run, None)) },
+            usual_grant: OnceLock::new(),
             commit: script(include_str!("scripts/commit.lua")),
             renew: script(include_str!("scripts/renew.lua")),
             release: script(include_str!("scripts/release.lua")),
@@ -37,9 +48,20 @@ impl Scripts {
         }
     }
 
-    pub(super) const fn of(&self, question: &Question) -> &Script {
+    fn grant(&self, request: &GrantRequest) -> &Script {
+        if request.resource.as_str().contains('{') {
+            return &self.grant;
+        }
+        let (ttl, usual) = self.usual_grant.get_or_init(|| {
+            let text = grant_text(&self.run, Some(request.ttl));
+            (request.ttl, Script::new(&self.run, &text))
+        });
+        if *ttl == request.ttl { usual } else { &self.grant }
+    }
+
+    pub(super) fn of(&self, question: &Question) -> &Script {
         match question {
-            Question::Grant(_) => &self.grant,
+            Question::Grant(request) => self.grant(request),
             Question::Commit(_) => &self.commit,
             Question::Renew(_) => &self.renew,
             Question::Release { .. } => &self.release,
@@ -47,6 +69,23 @@ impl Scripts {
             Question::Admit(_) => &self.admit,
         }
     }
+}
+
+/// `grant.lua` for this lifetime and names without a hash tag, or for all.
+fn grant_text(run: &str, ttl: Option<Duration>) -> String {
+    let grant = include_str!("scripts/grant.lua");
+    let Some(ms) = ttl.map(|ttl| ttl.as_millis()) else {
+        return format!(
+            "local ttl, waiter, mode = ARGV[2], ARGV[3], ARGV[4]\n\
+             local NOTED_MIN = RUN .. ' ' .. string.rep('0', 16 - #ttl) .. ttl\n\
+             local NOTED_MAX = RUN .. ' 9999999999999999'\n{grant}"
+        );
+    };
+    let grant = grant.replace("--#include keys.lua", include_str!("scripts/plain_keys.lua"));
+    format!(
+        "local ttl, waiter, mode = '{ms}', ARGV[2], ARGV[3]\n\
+         local NOTED_MIN, NOTED_MAX = '{run} {ms:016}', '{run} 9999999999999999'\n{grant}"
+    )
 }
 
 impl Script {
@@ -64,19 +103,53 @@ impl Script {
             _ => "'leasehold:member', 'leasehold:outside'",
         };
         let text = format!("local RUN, MEMBER, OUTSIDE = '{run}', {records}\n{text}");
-        Self { hash: redis::Script::new(&text).get_hash().to_owned(), text }
+        let hash = redis::Script::new(&text).get_hash().to_owned();
+        Self { hash, text, takes_ttl: false }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        Resource,
+        model::{GrantNumber, HolderId},
+    };
 
     #[test]
     fn every_shared_part_is_put_in() {
-        let Scripts { grant, commit, renew, release, stand, admit } = Scripts::new("run");
-        for script in [grant, commit, renew, release, stand, admit] {
+        let scripts = Scripts::new("run");
+        let _usual = scripts.grant(&request("r", 1));
+        let Scripts { grant, usual_grant, commit, renew, release, stand, admit, .. } = scripts;
+        let (_, usual) = usual_grant.into_inner().unwrap();
+        for script in [grant, usual, commit, renew, release, stand, admit] {
             assert!(!script.text.contains("#include"), "{}", script.text);
+        }
+    }
+
+    fn request(name: &str, seconds: u64) -> GrantRequest {
+        GrantRequest {
+            resource: Resource::new(name).unwrap(),
+            holder: HolderId::from_random(1),
+            ttl: Duration::from_secs(seconds),
+            hint: GrantNumber::ONE,
+            waiter: None,
+        }
+    }
+
+    #[test]
+    fn the_first_lifetime_is_in_the_text_and_any_other_is_sent() {
+        let scripts = Scripts::new("run");
+        for (name, seconds, is_usual) in [
+            ("{r}", 7, false),
+            ("r", 10, true),
+            ("r", 7, false),
+            ("s", 10, true),
+            ("r{", 10, false),
+        ] {
+            let script = scripts.grant(&request(name, seconds));
+            assert_eq!(script.takes_ttl, !is_usual, "{name} for {seconds} s");
+            assert_eq!(script.text.contains("string.rep"), !is_usual, "{name} for {seconds} s");
         }
     }
 

@@ -2,9 +2,14 @@
 --
 -- KEYS[1]  the lease: the resource's name, verbatim
 -- ARGV[1]  "<hint>:<holder>": the smallest number to mint (the client's clock in us, 16 digits)
--- ARGV[2]  ttl in ms
--- ARGV[3]  the client for whom a held lease is waited for, or ''
--- ARGV[4]  'check' from whoever loads this script (see guard.lua)
+-- ttl      in ms
+-- waiter   the client for whom a held lease is waited for, or '' or nothing
+-- mode     'check' from whoever loads this script (see guard.lua)
+--
+-- Nearly all leases of a client have one ttl and no hash tag in their names. For those the text
+-- begins with the ttl, since each argument costs a server a fortieth of a grant. For all others it is
+-- an argument. The member record of a run that has noted this ttl or a longer one is between
+-- NOTED_MIN and NOTED_MAX from its third field on.
 --
 -- Returns  1                   granted with the hint as number
 --          n                   granted with number n, or ours already
@@ -20,23 +25,21 @@
 
 --#include keys.lua
 
-local bid, ttl = ARGV[1], ARGV[2]
-local seen = redis.call('MGET', fence_key, MEMBER, waiting_key)
+local bid, call = ARGV[1], redis.call
+local seen = call('MGET', fence_key, MEMBER, waiting_key)
 local fence, member = seen[1], seen[2]
 
 -- Nearly always: the hint is above all that is known here, and within what is noted. Three calls,
 -- and texts compared as they are: this path decides how many leases a server can grant. A fence that
 -- keeps its lifetime is overwritten in place, which is half the work of a new value.
-local hint = string.sub(bid, 1, 16)
-if fence and member and not seen[3] and not ARGV[4] and #fence == #bid and fence < hint
-  and hint < member and string.sub(member, 35, 50) == RUN then
-  local noted, fresh = tonumber(string.sub(member, 52, 67)), string.sub(member, 69)
-  if tonumber(ttl) <= noted and fresh < hint then
-    if redis.call('SET', lease, string.sub(bid, 18), 'NX', 'PX', ttl) then
+if fence and member and not seen[3] and #fence == #bid and mode ~= 'check' then
+  local hint, noted, fresh = bid:sub(1, 16), member:sub(35, 67), member:sub(69)
+  if fence < hint and hint < member and fresh < hint and NOTED_MIN <= noted and noted <= NOTED_MAX then
+    if call('SET', lease, bid:sub(18), 'NX', 'PX', ttl) then
       if fresh < fence and #ttl <= 6 then
-        redis.call('SETRANGE', fence_key, '0', bid)
+        call('SETRANGE', fence_key, '0', bid)
       else
-        redis.call('SET', fence_key, bid, 'PX', #ttl <= 6 and '7200000' or '93600000')
+        call('SET', fence_key, bid, 'PX', #ttl <= 6 and '7200000' or '93600000')
       end
       return 1
     end
@@ -48,12 +51,12 @@ end
 
 local HINT_LAG_MAX_US = 2400000000
 
-member = member_of(member, ARGV[4])
+member = member_of(member, mode)
 if not member then return {2} end
 
 -- A fence value that is not ours (a foreign key of that name) counts as none.
 local bound, bound_to = split(fence)
-local holder, client = string.sub(bid, 18), ARGV[3]
+local holder, client = string.sub(bid, 18), waiter or ''
 
 -- The number, and who is next.
 local function granted(number, queue)
@@ -93,7 +96,7 @@ redis.call('SET', lease, others == '' and holder or holder .. '+', 'PX', ttl)
 
 local high = tonumber(string.sub(member, 1, 16))
 local floor = tonumber(string.sub(member, 18, 33))
-hint = tonumber(hint)
+local hint = tonumber(string.sub(bid, 1, 16))
 --#include clock.lua
 local above = floor
 if bound then
