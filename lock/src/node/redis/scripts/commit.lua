@@ -29,6 +29,8 @@ if wanted > tonumber(string.sub(member, 1, 16)) then
   --#include clock.lua
   --#include raise.lua
 end
-redis.call('SET', fence_key, ARGV[1], 'PX', fence_ms(ARGV[2]))
+-- The mark of those who wait stays.
+local is_marked = #seen[1] > 32 or seen[2] and #seen[2] > #ARGV[1]
+redis.call('SET', fence_key, ARGV[1] .. (is_marked and '+' or ''), 'PX', fence_ms(ARGV[2]))
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return 1

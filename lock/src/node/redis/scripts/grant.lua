@@ -19,20 +19,21 @@
 --          {1, clock}          the hint is too far ahead of this node's clock
 --          {2}                 this node may not vote
 --
--- The fence is "<number>:<holder>", the highest number bound here and to whom. Atomic since it must
--- rise in the same step in which the lease is taken: a number that is minted apart from its grant can
--- be older than the grant of the next holder.
+-- The fence is "<number>:<holder>", the highest number bound here and to whom, and a '+' while
+-- somebody waits. Atomic since it must rise in the same step in which the lease is taken: a number
+-- that is minted apart from its grant can be older than the grant of the next holder.
 
 --#include keys.lua
 
 local bid, call = ARGV[1], redis.call
-local seen = call('MGET', fence_key, MEMBER, waiting_key)
+local seen = call('MGET', fence_key, MEMBER)
 local fence, member = seen[1], seen[2]
 
--- Nearly always: the hint is above all that is known here, and within what is noted. Three calls,
--- and texts compared as they are: this path decides how many leases a server can grant. A fence that
--- keeps its lifetime is overwritten in place, which is half the work of a new value.
-if fence and member and not seen[3] and #fence == #bid and mode ~= 'check' then
+-- Nearly always: nobody waits, the hint is above all that is known here, and within what is noted.
+-- Three calls, and texts compared as they are: this path decides how many leases a server can grant. A
+-- fence without a mark is as long as our own. One that keeps its lifetime is overwritten in place,
+-- which is half the work of a new value.
+if fence and member and #fence == #bid and mode ~= 'check' then
   local hint, noted, fresh = bid:sub(1, 16), member:sub(35, 67), member:sub(69)
   if fence < hint and hint < member and fresh < hint and NOTED_MIN <= noted and noted <= NOTED_MAX then
     if call('SET', lease, bid:sub(18), 'NX', 'PX', ttl) then
@@ -64,7 +65,9 @@ local function granted(number, queue)
   return {3, number, string.sub(queue, 1, 16)}
 end
 
-local queue = seen[3] or ''
+waiting_key = waiting_key or 'leasehold:waiting-of:{' .. lease .. '}'
+local is_marked = not fence or #fence ~= #bid
+local queue = is_marked and redis.call('MGET', waiting_key)[1] or ''
 local others, place = queue, nil
 if client ~= '' then others, place = take(queue, client) end
 local left = redis.call('PTTL', lease)
@@ -85,14 +88,16 @@ if left ~= -2 then
       queue = queue .. own
     end
     keep(queue)
+    if not is_marked then redis.call('SETRANGE', fence_key, '49', '+') end
     -- A foreign holder's value is never touched.
     if value and #value == 32 and value == bound_to then
-      redis.call('SET', lease, value .. '+', 'KEEPTTL')
+      redis.call('SETRANGE', lease, '32', '+')
     end
   end
   return {0, left, bound or 0, bound_to or ''}
 end
-redis.call('SET', lease, others == '' and holder or holder .. '+', 'PX', ttl)
+local plus = others == '' and '' or '+'
+redis.call('SET', lease, holder .. plus, 'PX', ttl)
 
 local high = tonumber(string.sub(member, 1, 16))
 local floor = tonumber(string.sub(member, 18, 33))
@@ -113,6 +118,6 @@ if number > high or tonumber(ttl) > tonumber(string.sub(member, 52, 67)) then
   end
   --#include raise.lua
 end
-redis.call('SET', fence_key, digits(number) .. ':' .. holder, 'PX', fence_ms(ttl))
+redis.call('SET', fence_key, digits(number) .. ':' .. holder .. plus, 'PX', fence_ms(ttl))
 if others ~= queue then keep(others) end
 return granted(number, others)

@@ -40,6 +40,6 @@ local function fence_ms(ttl)
 end
 
 local function split(fence)
-  local number, holder = string.match(fence or '', '^(%d+):(%x*)$')
+  local number, holder = string.match(fence or '', '^(%d+):(%x*)%+?$')
   return tonumber(number), holder
 end

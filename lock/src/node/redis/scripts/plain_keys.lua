@@ -2,4 +2,4 @@
 
 local lease = KEYS[1]
 local fence_key = 'leasehold:fence-of:{' .. lease .. '}'
-local waiting_key = 'leasehold:waiting-of:{' .. lease .. '}'
+local waiting_key -- made where it is needed

@@ -2,8 +2,10 @@
 -- 59 bytes, "<client>/<holder>:<ttl>;": 16 and 32 hexadecimal digits, and milliseconds with 8 digits.
 -- A queue of 256 places is full: who is not in it only polls.
 --
--- While somebody waits, the lease's value is the holder's and a '+'. So a holder may end its lease by
--- a plain compare-and-delete, which fails when it has to hand it over.
+-- While somebody waits, there is a '+' behind the lease's value and behind the fence, if there is one.
+-- So a holder may end its lease by a plain compare-and-delete, which fails when it has to hand it over;
+-- and a grant need not look for a queue. Whoever writes one of the two keeps the mark. It may outlive
+-- the queue: the next grant takes it away.
 
 local PLACE = 59
 local QUEUE_MAX = 256 * PLACE

@@ -66,8 +66,9 @@ while place or queue ~= '' do
       --#include clock.lua
       --#include raise.lua
     end
-    redis.call('SET', lease, queue == '' and heir or heir .. '+', 'PX', ttl)
-    redis.call('SET', fence_key, bid .. ':' .. heir, 'PX', fence_ms(ttl))
+    local value = queue == '' and heir or heir .. '+'
+    redis.call('SET', lease, value, 'PX', ttl)
+    redis.call('SET', fence_key, bid .. ':' .. value, 'PX', fence_ms(ttl))
     keep(queue)
     return 2
   end

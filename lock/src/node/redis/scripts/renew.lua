@@ -16,7 +16,8 @@
 
 local seen = redis.call('MGET', KEYS[1], fence_key, MEMBER)
 if not member_of(seen[3], ARGV[3]) then return -1 end
-if not seen[1] or seen[2] ~= ARGV[1] or string.sub(seen[1], 1, 32) ~= string.sub(ARGV[1], 18) then
+local value, fence = seen[1] or '', seen[2] or ''
+if string.sub(fence, 1, 49) ~= ARGV[1] or string.sub(value, 1, 32) ~= string.sub(ARGV[1], 18) then
   return 0
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
