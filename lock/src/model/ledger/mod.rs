@@ -2,6 +2,7 @@
 //! as a value. The in-memory node runs it, the model checker drives it, and tests hold the scripts
 //! against it.
 
+mod fence;
 mod membership;
 
 use std::{
@@ -10,23 +11,16 @@ use std::{
     time::Duration,
 };
 
-use self::membership::Member;
+use self::{fence::Fence, membership::Member};
 use super::{
     Binding, ClientId, GRANT_NUMBER_MAX, GrantNumber, GrantRequest, Handover, HolderId, Moment,
     Question, Reply, Resource,
-    limits::{FENCE_STRETCH, HINT_AHEAD_MAX, HINT_LAG_MAX, fence_lifetime},
+    limits::{HINT_AHEAD_MAX, HINT_LAG_MAX},
     queue::{Queue, Waiter},
 };
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Held {
-    holder: HolderId,
-    expires: Moment,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Fence {
-    number: GrantNumber,
     holder: HolderId,
     expires: Moment,
 }
@@ -300,28 +294,15 @@ impl Ledger {
     }
 
     fn arm(&mut self, binding: &Binding, now: Moment) {
-        let Binding { resource, holder, ttl, number } = binding;
+        let Binding { resource, holder, ttl, .. } = binding;
         let held = Held { holder: *holder, expires: now.after(*ttl) };
         let _before = self.leases.insert(resource.clone(), held);
-        let expires = now.after(fence_lifetime(*ttl));
-        let fence = Fence { number: *number, holder: *holder, expires };
-        let _before = self.fences.insert(resource.clone(), fence);
+        let _before = self.fences.insert(resource.clone(), Fence::new(binding, now));
     }
 
     fn expire(&mut self, now: Moment) {
         self.leases.retain(|_, held| held.expires > now);
         self.fences.retain(|_, fence| fence.expires > now);
-    }
-}
-
-impl Fence {
-    /// One that was raised from another within a stretch lives as long as that one would have.
-    fn keep_lifetime(&mut self, before: &Self, ttl: Duration) {
-        let stretch = |number: GrantNumber| number.get() / micros(FENCE_STRETCH);
-        let is_short = fence_lifetime(ttl) == fence_lifetime(Duration::ZERO);
-        if is_short && stretch(before.number) == stretch(self.number) {
-            self.expires = before.expires;
-        }
     }
 }
 
@@ -332,7 +313,7 @@ fn micros(span: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Admission, Standing};
+    use crate::model::{Admission, FENCE_STRETCH, Standing, fence_lifetime};
     use std::{borrow::Borrow, sync::Arc};
 
     const TTL: Duration = Duration::from_secs(10);
