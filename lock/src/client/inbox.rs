@@ -1,6 +1,7 @@
 //! Where callers leave their orders for the engine.
 
 use std::{
+    collections::VecDeque,
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -39,6 +40,10 @@ pub(super) enum Order {
 /// What an attempt came to. A lease that nobody takes out of its channel is released as it is dropped.
 pub(super) type Acquired = Result<Lease, AcquireError>;
 
+/// How many orders are taken at once. If all went out in one write, the nodes would rest while this
+/// process works on their answers, and it while they work.
+const ORDERS_MAX: usize = 32;
+
 /// Orders that the engine has not seen yet.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
@@ -48,7 +53,7 @@ pub(super) struct Inbox {
 
 #[derive(Default)]
 struct State {
-    orders: Vec<Order>,
+    orders: VecDeque<Order>,
     is_running: bool,
 }
 
@@ -76,7 +81,7 @@ impl Inbox {
         };
         state.is_running = true;
         let is_first = state.orders.is_empty();
-        state.orders.push(order);
+        state.orders.push_back(order);
         // A runtime that is shutting down drops the engine right here, which then takes the lock.
         drop(state);
         if is_first {
@@ -93,9 +98,14 @@ impl Inbox {
         self.arrived.notified().await;
     }
 
-    /// All orders so far; `orders` is an empty vector whose room is used again.
+    /// The orders so far, oldest first, of many only some.
     pub(super) fn take(&self, orders: &mut Vec<Order>) {
-        mem::swap(&mut self.state().orders, orders);
+        let mut state = self.state();
+        let count = state.orders.len().min(ORDERS_MAX);
+        orders.extend(state.orders.drain(..count));
+        if !state.orders.is_empty() {
+            self.arrived.notify_one();
+        }
     }
 
     /// Notes that the engine ends, unless there is an order.
