@@ -12,6 +12,7 @@ mod faulty_node;
 mod growing_tokens;
 mod handover;
 mod loss;
+mod metrics;
 mod peers;
 mod runtimes;
 mod silent_nodes;

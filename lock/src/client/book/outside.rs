@@ -49,6 +49,7 @@ impl Book {
     fn refuse(&mut self, node: usize, tag: Tag, kind: NodeErrorKind, now: Moment) {
         let address = Arc::from(self.shared.nodes[node].address());
         let error = NodeError { address, step: NodeStep::Grant, kind };
+        self.shared.note_error(&error);
         self.on(node, tag, Err(error), now);
     }
 

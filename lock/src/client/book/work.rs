@@ -201,7 +201,9 @@ impl Work {
             }
         };
         let address = Arc::from(shared.nodes[node].address());
-        self.note_failure(NodeError { address, step: NodeStep::Grant, kind: error });
+        let error = NodeError { address, step: NodeStep::Grant, kind: error };
+        shared.note_error(&error);
+        self.note_failure(error);
         Answer::Unknown
     }
 }
