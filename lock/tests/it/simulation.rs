@@ -14,7 +14,7 @@ use tokio::{task::LocalSet, time::Instant};
 use crate::faulty_node::{Way, World, config, resource};
 
 /// How many histories are run when nobody says otherwise.
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 1000;
 /// How long the faults last in each.
 const UNREST: Duration = Duration::from_secs(20);
 /// How long after the last fault somebody must be able to get the lease: a quarantine, and an
