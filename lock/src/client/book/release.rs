@@ -30,6 +30,9 @@ impl Book {
         let nodes = self.nodes.len();
         let Some(work) = self.works.get_mut(grant.work).filter(|work| work.is_of(grant)) else {
             // It was of an engine that has ended with its runtime.
+            if let Some(reply) = reply {
+                let _gone = reply.send(ReleaseOutcome::Unknown);
+            }
             if seek {
                 self.seek(&grant.binding.resource, now);
             }
