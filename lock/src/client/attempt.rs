@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::{
+    desk::Answer,
     error::AcquireError,
-    inbox::{Acquired, Inbox, Order},
+    inbox::{Acquired, Order},
     leases::Shared,
 };
 use crate::model::{ClientId, GrantRequest, HolderId, Resource};
@@ -17,9 +17,9 @@ use crate::model::{ClientId, GrantRequest, HolderId, Resource};
 /// Dropping the future leaves no lease behind: the engine ends the attempt and releases what it got.
 pub(super) async fn attempt(shared: &Arc<Shared>, resource: &Resource) -> Acquired {
     let request = request(shared, resource, None);
-    let (reply, answer) = oneshot::channel();
+    let (reply, mut answer) = Answer::new(shared);
     let shutdown = || AcquireError::Shutdown { resource: resource.clone() };
-    Inbox::leave(shared, Order::Acquire { request, reply }).map_err(|_| shutdown())?;
+    answer.order(Order::Acquire { request, reply }).map_err(|_| shutdown())?;
     answer.await.unwrap_or_else(|_| Err(shutdown()))
 }
 

@@ -1,11 +1,23 @@
-//! The one task of a client: carries orders to the book, questions to the nodes, and answers back.
+//! Carries orders to the book, questions to the nodes, and answers back.
 //!
 //! Whatever waits when it looks is written to each node at once, so the more there is to do, the
-//! less each question costs.
+//! less each question costs. It has a task of its own; while there is little to do, callers take its
+//! turns (`desk.rs`).
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{
+    future::poll_fn,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
 
-use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use tokio::{
+    runtime::{Handle, Id},
+    task::{unconstrained, yield_now},
+    time::Sleep,
+};
 
 use super::{admit, batch::Batch, book::Book, inbox::Order, leases::Shared};
 use crate::{
@@ -16,70 +28,206 @@ use crate::{
 /// How long the engine stays without work before it ends; the next order starts it again.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// How long after a caller's turn the task takes one at the latest: a caller may never be polled again.
+const LEAD_MAX: Duration = Duration::from_millis(10);
+
 /// What comes back.
 enum Event {
     Answers { node: usize, batch: Arc<Batch>, answers: Answers },
     Admission { node: usize, outcome: Result<(), NodeErrorKind> },
 }
 
-type Events<'a> = FuturesUnordered<BoxFuture<'a, Event>>;
+/// What is under way.
+pub(super) struct Engine {
+    shared: Arc<Shared>,
+    book: Book,
+    /// Whoever took the last turn is woken by the next of these.
+    events: FuturesUnordered<BoxFuture<'static, Event>>,
+    identities: Identities,
+    orders: Vec<Order>,
+    idle_since: Option<Moment>,
+    /// Which turns these are: the task's, or a caller's, who is woken when others take over.
+    term: u64,
+    leader: Option<Waker>,
+    task: Waker,
+    /// Where the task runs: timers and connections are bound to it.
+    runtime: Id,
+    sleep: Pin<Box<Sleep>>,
+    sleeps_until: Option<Moment>,
+}
 
 /// Which server each node is, so that none has two votes.
 struct Identities {
     runs: Vec<Option<u64>>,
 }
 
+/// The engine's task.
 pub(super) async fn run(mut running: Running) {
     let shared = Arc::clone(&running.shared);
-    let mut book = Book::new(Arc::clone(&shared));
-    let mut events = Events::new();
-    let mut identities = Identities { runs: vec![None; shared.nodes.len()] };
-    let mut orders: Vec<Order> = Vec::new();
-    let mut idle_since: Option<Moment> = None;
-    // Whether several orders came together last time: alone, one need not wait for others.
-    let mut is_busy = false;
-    let mut sleep = pin!(tokio::time::sleep(LINGER));
-    let mut sleeps_until = shared.clock.now().after(LINGER);
-    while !running.is_over {
-        let ends_at = idle_since.map(|since| since.after(LINGER));
-        // Whichever is sooner: an old appointment must not keep an idle engine alive.
-        let wake_at = book.look_at().into_iter().chain(ends_at).min();
-        if let Some(wake_at) = wake_at.filter(|&wake_at| wake_at != sleeps_until) {
-            sleep.as_mut().reset(shared.clock.instant(wake_at));
-            sleeps_until = wake_at;
-        }
+    let task = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
+    shared.desk.put(Engine::new(&shared, task));
+    loop {
         tokio::select! {
             biased;
-            Some(event) = events.next(), if !events.is_empty() => {
-                take_event(&shared, &mut book, &mut identities, event);
-            }
             () = shared.inbox.arrived() => {
-                if is_busy {
+                if shared.inbox.is_busy() {
                     // Whoever else is ready to leave an order does so first.
-                    tokio::task::yield_now().await;
+                    yield_now().await;
                 }
             }
-            () = &mut sleep, if wake_at.is_some() => sleeps_until = Moment::default(),
+            is_over = poll_fn(|cx| shared.desk.turn_of_task(cx)) => {
+                running.is_over = is_over;
+                return;
+            }
         }
-        while let Some(Some(event)) = events.next().now_or_never() {
-            take_event(&shared, &mut book, &mut identities, event);
+    }
+}
+
+impl Engine {
+    fn new(shared: &Arc<Shared>, task: Waker) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+            book: Book::new(Arc::clone(shared)),
+            events: FuturesUnordered::new(),
+            identities: Identities { runs: vec![None; shared.nodes.len()] },
+            orders: Vec::new(),
+            idle_since: None,
+            term: 0,
+            leader: None,
+            task,
+            runtime: Handle::current().id(),
+            sleep: Box::pin(tokio::time::sleep(LINGER)),
+            sleeps_until: None,
         }
-        let now = shared.clock.now();
-        shared.inbox.take(&mut orders);
-        is_busy = orders.len() > 1;
-        for order in orders.drain(..) {
-            book.take(order, now);
+    }
+
+    pub(super) fn runs_in(&self, runtime: Id) -> bool {
+        self.runtime == runtime
+    }
+
+    /// Lets a caller take the next turns, unless more is under way: then orders wait for each other, and
+    /// go out together.
+    pub(super) fn begin_term(&mut self) -> Option<u64> {
+        if self.events.len() >= self.shared.nodes.len() {
+            return None;
         }
-        book.look(now);
-        for node in book.admissions.drain(..) {
-            events.push(admit(&shared, node));
+        self.end_term();
+        Some(self.term)
+    }
+
+    fn end_term(&mut self) {
+        self.term += 1;
+        if let Some(leader) = self.leader.take() {
+            leader.wake();
         }
-        book.outbox.flush(|node, batch| events.push(ask(&shared, node, batch)));
-        if !book.is_empty() || !events.is_empty() {
-            idle_since = None;
-        } else if now - *idle_since.get_or_insert(now) >= LINGER {
-            running.is_over = shared.inbox.close_if_empty();
+    }
+
+    /// A turn of the task. Ready when the engine is over.
+    pub(super) fn turn_of_task(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.end_term();
+        let now = self.turn(cx);
+        let is_over = self.idle_since.is_some_and(|since| now - since >= LINGER);
+        if is_over && self.shared.inbox.close_if_empty() {
+            return Poll::Ready(());
         }
+        let ends_at = self.idle_since.map(|since| since.after(LINGER));
+        // Whichever is sooner: an old appointment must not keep an idle engine alive.
+        let look_at = self.book.look_at().into_iter().chain(ends_at).min();
+        if look_at != self.sleeps_until {
+            self.sleep_until(look_at);
+        }
+        Poll::Pending
+    }
+
+    /// A turn of a caller, if it is still for this one to take.
+    pub(super) fn turn_of_caller(&mut self, term: u64, cx: &mut Context<'_>) -> bool {
+        if term != self.term {
+            return false;
+        }
+        if !self.leader.as_ref().is_some_and(|leader| leader.will_wake(cx.waker())) {
+            self.leader = Some(cx.waker().clone());
+        }
+        self.turn_beside_task(cx);
+        true
+    }
+
+    /// The last turn of a caller: from here on answers wake the task.
+    pub(super) fn leave_to_task(&mut self) {
+        self.leader = None;
+        self.end_term();
+        let task = self.task.clone();
+        self.turn_beside_task(&mut Context::from_waker(&task));
+    }
+
+    fn turn_beside_task(&mut self, cx: &mut Context<'_>) {
+        let now = self.turn(cx);
+        let look_at = self.book.look_at().into_iter().fold(now.after(LEAD_MAX), Moment::min);
+        if self.sleeps_until.is_none_or(|sleeps_until| look_at < sleeps_until) {
+            self.sleep_until(Some(look_at));
+        }
+    }
+
+    /// Takes what has come, and sends what follows from it.
+    fn turn(&mut self, cx: &mut Context<'_>) -> Moment {
+        let now = self.shared.clock.now();
+        self.sleeps_until = self.sleeps_until.filter(|&sleeps_until| sleeps_until > now);
+        self.shared.inbox.take(&mut self.orders);
+        for order in self.orders.drain(..) {
+            self.book.take(order, now);
+        }
+        loop {
+            // A set of futures wakes whoever has polled all of them, to let others run. For that alone
+            // nobody is to be woken here: a caller that is polled again at once may change threads.
+            self.hear(&mut Context::from_waker(Waker::noop()), now);
+            self.hear(cx, now);
+            self.book.look(now);
+            let under_way = self.events.len();
+            for node in self.book.admissions.drain(..) {
+                self.events.push(admit(&self.shared, node));
+            }
+            let (shared, events) = (&self.shared, &self.events);
+            self.book.outbox.flush(|node, batch| events.push(ask(shared, node, batch)));
+            if self.events.len() == under_way {
+                break;
+            }
+        }
+        let is_idle = self.book.is_empty() && self.events.is_empty();
+        self.idle_since = is_idle.then(|| self.idle_since.unwrap_or(now));
+        now
+    }
+
+    fn hear(&mut self, cx: &mut Context<'_>, now: Moment) {
+        while let Poll::Ready(Some(event)) = self.events.poll_next_unpin(cx) {
+            self.take_event(event, now);
+        }
+    }
+
+    fn take_event(&mut self, event: Event, now: Moment) {
+        match event {
+            Event::Answers { node, batch, answers } => {
+                let answers = self.identities.one_vote_each(&self.shared, node, &batch, answers);
+                self.book.answered(node, &batch, answers, now);
+            }
+            Event::Admission { node, outcome } => self.book.admitted(node, outcome, now),
+        }
+    }
+
+    /// Has the task look then, also when this is a caller's turn.
+    fn sleep_until(&mut self, look_at: Option<Moment>) {
+        self.sleeps_until = look_at;
+        let Some(look_at) = look_at else { return };
+        self.sleep.as_mut().reset(self.shared.clock.instant(look_at));
+        // A caller that has used its budget up must set the timer all the same.
+        let sleep = pin!(unconstrained(self.sleep.as_mut()));
+        if sleep.poll(&mut Context::from_waker(&self.task)).is_ready() {
+            self.task.wake_by_ref();
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.end_term();
     }
 }
 
@@ -100,6 +248,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         if !self.is_over {
             // The runtime is shutting down: whoever waits for an answer learns that none comes.
+            self.shared.desk.clear();
             self.shared.inbox.abandon();
             self.shared.lines.abandon(|_| true);
         }
@@ -117,17 +266,6 @@ fn ask(shared: &Arc<Shared>, node: usize, batch: Arc<Batch>) -> BoxFuture<'stati
 fn admit(shared: &Arc<Shared>, node: usize) -> BoxFuture<'static, Event> {
     let shared = Arc::clone(shared);
     Box::pin(async move { Event::Admission { node, outcome: admit::admit(&shared, node).await } })
-}
-
-fn take_event(shared: &Shared, book: &mut Book, identities: &mut Identities, event: Event) {
-    let now = shared.clock.now();
-    match event {
-        Event::Answers { node, batch, answers } => {
-            let answers = identities.one_vote_each(shared, node, &batch, answers);
-            book.answered(node, &batch, answers, now);
-        }
-        Event::Admission { node, outcome } => book.admitted(node, outcome, now),
-    }
 }
 
 impl Identities {

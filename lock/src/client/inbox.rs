@@ -55,6 +55,10 @@ pub(super) struct Inbox {
 struct State {
     orders: VecDeque<Order>,
     is_running: bool,
+    /// Whether the engine's task was told since orders were last taken.
+    is_told: bool,
+    /// Whether several orders came together last time: alone, one need not wait for others.
+    is_busy: bool,
 }
 
 impl std::fmt::Debug for State {
@@ -70,8 +74,16 @@ impl std::fmt::Debug for State {
 pub(super) struct NoRuntime;
 
 impl Inbox {
-    /// Leaves an order, and starts the engine in the current runtime if it does not run.
+    /// Leaves an order, and has the engine's task look.
     pub(super) fn leave(shared: &Arc<Shared>, order: Order) -> Result<(), NoRuntime> {
+        Self::put(shared, order)?;
+        shared.inbox.tell();
+        Ok(())
+    }
+
+    /// Leaves an order, and starts the engine in the current runtime if it does not run. Somebody must
+    /// then take a turn.
+    pub(super) fn put(shared: &Arc<Shared>, order: Order) -> Result<(), NoRuntime> {
         let inbox = &shared.inbox;
         let mut state = inbox.state();
         let starts = if state.is_running {
@@ -80,20 +92,23 @@ impl Inbox {
             Some(Handle::try_current().map_err(|_| NoRuntime)?)
         };
         state.is_running = true;
-        let is_first = state.orders.is_empty();
         state.orders.push_back(order);
         // A runtime that is shutting down drops the engine right here, which then takes the lock.
         drop(state);
-        if is_first {
-            inbox.arrived.notify_one();
-        }
         if let Some(runtime) = starts {
             drop(runtime.spawn(engine::run(Running::new(Arc::clone(shared)))));
         }
         Ok(())
     }
 
-    /// Waits until there may be an order.
+    /// Has the engine's task look.
+    pub(super) fn tell(&self) {
+        if !mem::replace(&mut self.state().is_told, true) {
+            self.arrived.notify_one();
+        }
+    }
+
+    /// Waits until the engine's task is told to look.
     pub(super) async fn arrived(&self) {
         self.arrived.notified().await;
     }
@@ -103,9 +118,15 @@ impl Inbox {
         let mut state = self.state();
         let count = state.orders.len().min(ORDERS_MAX);
         orders.extend(state.orders.drain(..count));
-        if !state.orders.is_empty() {
+        state.is_busy = orders.len() > 1;
+        state.is_told = !state.orders.is_empty();
+        if state.is_told {
             self.arrived.notify_one();
         }
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        self.state().is_busy
     }
 
     /// Notes that the engine ends, unless there is an order.

@@ -13,8 +13,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::{
+    desk::{self, Answer},
     grant::Grant,
-    inbox::{Inbox, Order},
+    inbox::{NoRuntime, Order},
     leases::Shared,
     line::Passing,
 };
@@ -200,8 +201,9 @@ impl Lease {
     ///
     /// Dropping the future does not stop the release.
     pub async fn release(mut self) -> ReleaseOutcome {
-        let (reply, outcome) = oneshot::channel();
-        if self.give_back(Some(reply)) {
+        let shared = Arc::clone(&self.shared);
+        let (reply, mut outcome) = Answer::new(&shared);
+        if self.give_back(Some(reply), |_, order| outcome.order(order)) {
             return ReleaseOutcome::Released;
         }
         let span = tracing::debug_span!("release", lease.resource = %self.stamp.resource);
@@ -217,8 +219,12 @@ impl Lease {
         self.is_given_back = true;
     }
 
-    /// Passes the lease on (`true`) or has it released.
-    fn give_back(&mut self, reply: Option<oneshot::Sender<ReleaseOutcome>>) -> bool {
+    /// Passes the lease on (`true`) or leaves an order to release it.
+    fn give_back(
+        &mut self,
+        reply: Option<oneshot::Sender<ReleaseOutcome>>,
+        leave: impl FnOnce(&Arc<Shared>, Order) -> Result<(), NoRuntime>,
+    ) -> bool {
         if self.is_given_back {
             return false;
         }
@@ -234,7 +240,7 @@ impl Lease {
         };
         let grant = Arc::clone(&self.grant);
         // Without a runtime nothing can be sent: the TTL frees the lease, and nobody seeks it.
-        if Inbox::leave(&self.shared, Order::Release { grant, reply, seek }).is_err() && seek {
+        if leave(&self.shared, Order::Release { grant, reply, seek }).is_err() && seek {
             self.shared.lines.abandon(|line| line == self.resource());
         }
         false
@@ -243,7 +249,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let _passed = self.give_back(None);
+        let _passed = self.give_back(None, desk::leave);
     }
 }
 

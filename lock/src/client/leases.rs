@@ -10,6 +10,7 @@ use super::{
     attempt::attempt,
     clock::{Clock, Hints},
     config::{ConfigError, LeaseConfig},
+    desk::Desk,
     error::AcquireError,
     inbox::Inbox,
     lease::Lease,
@@ -42,6 +43,7 @@ pub(super) struct Shared {
     pub(super) clock: Clock,
     pub(super) hints: Hints,
     pub(super) inbox: Inbox,
+    pub(super) desk: Desk,
     pub(super) lines: Lines,
     pub(super) wakes: Wakes,
 }
@@ -102,6 +104,7 @@ impl Leases {
             clock: Clock::new(),
             hints: Hints::default(),
             inbox: Inbox::default(),
+            desk: Desk::default(),
             lines: Lines::default(),
         };
         Ok(Self { shared: Arc::new(shared) })

@@ -2,11 +2,13 @@
 //!
 //! ```text
 //! leases ──► line ──────► attempt ──► inbox ──► engine ──► book ──► model
-//!   (door)    (who waits)               (orders)  (one task)  (attempts and leases)
+//!   (door)    (who waits)               (orders)              (attempts and leases)
 //!              ▲                          ▲                     │
 //!              │                          └── wakes             │  what nodes tell
 //!              └────────────────────────────────────────────────┘  seeks for those who wait
 //! ```
+//!
+//! Whose turn it is to carry the engine on, its task's or a caller's, is the matter of `desk`.
 
 mod admit;
 mod attempt;
@@ -14,6 +16,7 @@ mod batch;
 mod book;
 mod clock;
 mod config;
+mod desk;
 mod election;
 mod engine;
 mod error;

@@ -2,11 +2,12 @@
 
 use std::{pin::pin, sync::Arc};
 
-use tokio::{sync::oneshot, time::Instant};
+use tokio::time::Instant;
 
 use super::{Place, Served};
 use crate::{
     client::{
+        desk::Answer,
         error::AcquireError,
         inbox::{Inbox, Order},
         lease::Lease,
@@ -35,7 +36,7 @@ pub(in crate::client) struct Asking<'a> {
 pub(in crate::client) struct Spot<'a> {
     pub(super) shared: &'a Arc<Shared>,
     pub(super) resource: &'a Resource,
-    pub(super) served: oneshot::Receiver<Served>,
+    pub(super) served: Answer<'a, Served>,
     /// Whether it got what it waited for: then it is not in the line any more.
     pub(super) is_over: bool,
 }
@@ -69,6 +70,15 @@ impl Drop for Asking<'_> {
 }
 
 impl Spot<'_> {
+    /// Has the lease sought, now that the caller waits for it; without a runtime it is told that nobody
+    /// can.
+    pub(super) fn seek(&mut self) {
+        let order = Order::Seek { resource: self.resource.clone() };
+        if self.served.order(order).is_err() {
+            self.shared.lines.abandon(|line| line == self.resource);
+        }
+    }
+
     /// What the caller is served with by `deadline`, or a little later; `None` if there is nothing.
     pub(in crate::client) async fn served_by(&mut self, deadline: Instant) -> Option<Served> {
         let served = match tokio::time::timeout_at(deadline, &mut self.served).await {
@@ -143,7 +153,7 @@ impl Drop for Spot<'_> {
 }
 
 /// Has a lease sought for those who wait; without a runtime they are told that nobody can.
-pub(super) fn seek(shared: &Arc<Shared>, resource: &Resource) {
+fn seek(shared: &Arc<Shared>, resource: &Resource) {
     if Inbox::leave(shared, Order::Seek { resource: resource.clone() }).is_err() {
         shared.lines.abandon(|line| line == resource);
     }

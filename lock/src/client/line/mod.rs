@@ -14,9 +14,9 @@ use std::{
 
 use tokio::sync::{Notify, oneshot};
 
-use self::entry::seek;
 pub(super) use self::entry::{Asking, Passing, Spot};
 use super::{
+    desk::Answer,
     error::AcquireError,
     grant::Grant,
     inbox::{Inbox, Order},
@@ -76,7 +76,7 @@ impl Line {
     }
 
     fn wait<'a>(&mut self, shared: &'a Arc<Shared>, resource: &'a Resource) -> Spot<'a> {
-        let (reply, served) = oneshot::channel();
+        let (reply, served) = Answer::new(shared);
         self.waiters.push_back(reply);
         Spot { shared, resource, served, is_over: false }
     }
@@ -128,10 +128,10 @@ impl Lines {
             line.place = if waits { Place::Sought } else { Place::Asked };
         }
         if waits {
-            let spot = line.wait(shared, resource);
+            let mut spot = line.wait(shared, resource);
             drop(state);
             if is_first {
-                seek(shared, resource);
+                spot.seek();
             }
             return Entry::Wait(spot);
         }
