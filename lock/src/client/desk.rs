@@ -98,7 +98,11 @@ fn unless_it_panics<T>(
 /// Leaves an order whose answer nobody waits for. If little is under way, it is sent here and now.
 pub(super) fn leave(shared: &Arc<Shared>, order: Order) -> Result<(), NoRuntime> {
     Inbox::put(shared, order)?;
-    let send = |engine: &mut Engine| engine.begin_term().map(|_| engine.leave_to_task());
+    let send = |engine: &mut Engine| {
+        let term = engine.begin_term()?;
+        engine.leave_to_task(term);
+        Some(())
+    };
     if shared.desk.if_free(send).flatten().is_none() {
         shared.inbox.tell();
     }
@@ -158,7 +162,9 @@ impl<T> Future for Answer<'_, T> {
             }
         }
         let answer = ready!(Pin::new(&mut self.reply).poll(cx));
-        if self.term.take().is_some() && shared.desk.if_free(Engine::leave_to_task).is_none() {
+        if let Some(term) = self.term.take()
+            && shared.desk.if_free(|engine| engine.leave_to_task(term)).is_none()
+        {
             shared.inbox.tell();
         }
         Poll::Ready(answer)
@@ -170,5 +176,27 @@ impl<T> Drop for Answer<'_, T> {
         if self.term.is_some() {
             self.shared.inbox.tell();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{LeaseConfig, Leases, Resource, node::MemoryNode};
+
+    #[tokio::test]
+    async fn who_leaves_late_does_not_end_the_turns_of_the_next() {
+        let nodes = vec![Arc::new(MemoryNode::new()) as _];
+        let leases = Leases::over(nodes, LeaseConfig::default()).unwrap();
+        let lease = leases.try_acquire(&Resource::new("stage").unwrap()).await.unwrap();
+        let desk = &leases.shared.desk;
+        let term = || desk.if_free(Engine::begin_term).flatten().unwrap();
+        let (first, second) = (term(), term());
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let mut turn = || desk.if_free(|engine| engine.turn_of_caller(second, &mut cx));
+        assert_eq!(turn(), Some(true));
+        let _left = desk.if_free(|engine| engine.leave_to_task(first));
+        assert_eq!(turn(), Some(true), "it would wait for a wake-up that goes to the task");
+        drop(lease);
     }
 }

@@ -151,8 +151,12 @@ impl Engine {
         true
     }
 
-    /// The last turn of a caller: from here on answers wake the task.
-    pub(super) fn leave_to_task(&mut self) {
+    /// The last turn of a caller, if it is still for this one to take: from here on answers wake the
+    /// task.
+    pub(super) fn leave_to_task(&mut self, term: u64) {
+        if term != self.term {
+            return;
+        }
         self.leader = None;
         self.end_term();
         let task = self.task.clone();
@@ -197,7 +201,11 @@ impl Engine {
     }
 
     fn hear(&mut self, cx: &mut Context<'_>, now: Moment) {
-        while let Poll::Ready(Some(event)) = self.events.poll_next_unpin(cx) {
+        loop {
+            // A caller may have used its budget up: what waits for more of it would be sent after what
+            // the engine's task is told to send later.
+            let next = pin!(unconstrained(self.events.next()));
+            let Poll::Ready(Some(event)) = next.poll(cx) else { return };
             self.take_event(event, now);
         }
     }

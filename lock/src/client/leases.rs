@@ -28,10 +28,11 @@ use crate::{
 /// pass leases on without a round trip. Two of them are two clients, as if of two processes.
 ///
 /// Everything runs in the tokio runtime of the task that uses it first; one background task serves
-/// all leases, and ends when nothing is held or wanted. When that runtime ends, they are lost.
+/// all leases, and ends when nothing is held or wanted. When that runtime ends, they are lost. While
+/// little is under way, a task that acquires, releases or drops a lease talks to the nodes itself.
 #[derive(Clone, Debug)]
 pub struct Leases {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 #[derive(Debug)]

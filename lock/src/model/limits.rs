@@ -5,12 +5,6 @@ use std::time::Duration;
 /// How far ahead of a node's own clock a hint may be before the node refuses it.
 pub const HINT_AHEAD_MAX: Duration = Duration::from_secs(10 * 60);
 
-/// How long a node remembers a fence at least after its last grant, commit or renewal.
-///
-/// It may be forgotten so that memory stays bounded. Order survives that without trusting a
-/// client's clock: see [`HINT_LAG_MAX`].
-pub const FENCE_LIFETIME_MIN: Duration = Duration::from_secs(60 * 60);
-
 /// Stretches into which numbers are cut: a fence that a grant raises within one keeps the lifetime
 /// that it has, since to give it anew costs a server as much as to take the lease.
 ///
@@ -37,8 +31,9 @@ pub const HIGH_STRIDE: Duration = Duration::from_millis(10);
 pub const WAITERS_MAX: usize = 256;
 
 /// How long a node keeps the fence of a lease of this lifetime: two hours, or 26 hours for leases of
-/// 1,000 seconds and more. Always [`FENCE_LIFETIME_MIN`] longer than the lease, also for a fence that
-/// is a [`FENCE_STRETCH`] old; two steps, so that a node need not calculate.
+/// 1,000 seconds and more. It may be forgotten so that memory stays bounded: order survives that
+/// ([`HINT_LAG_MAX`]). While clients' clocks go, it outlives the lease by more than an hour, also if it
+/// is a [`FENCE_STRETCH`] old. Two steps, so that a node need not calculate.
 #[must_use]
 pub fn fence_lifetime(ttl: Duration) -> Duration {
     Duration::from_secs(if ttl < Duration::from_secs(1000) { 2 } else { 26 } * 60 * 60)

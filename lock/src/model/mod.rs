@@ -22,8 +22,7 @@ pub use holder::HolderId;
 pub use ledger::Ledger;
 pub use lifecycle::{Lifecycle, Loss, Next, Renewal};
 pub use limits::{
-    FENCE_LIFETIME_MIN, FENCE_STRETCH, HIGH_STRIDE, HINT_AHEAD_MAX, HINT_LAG_MAX, WAITERS_MAX,
-    fence_lifetime,
+    FENCE_STRETCH, HIGH_STRIDE, HINT_AHEAD_MAX, HINT_LAG_MAX, WAITERS_MAX, fence_lifetime,
 };
 pub use moment::Moment;
 pub use request::{

@@ -42,6 +42,9 @@ pub trait Node: fmt::Debug + Send + Sync + 'static {
     /// Asks all of these at once, and gives one answer for each. They are answered in this order, but
     /// for those that have to be put in another way, which come after the others: so two questions
     /// about one resource must not need their order.
+    ///
+    /// The future is polled by whichever task has something to do, also while it drops a lease: it must
+    /// not block, nor take a lock that a user of leases may hold.
     fn ask<'a>(&'a self, questions: &'a [Question]) -> NodeFuture<'a, Answers>;
 
     /// Passes on what the node tells this client, until the connection for that breaks; then says

@@ -20,8 +20,8 @@ use leasehold::{
 use tokio::{
     runtime::{Builder, Handle, Runtime},
     sync::mpsc,
-    task::yield_now,
-    time::{sleep, timeout},
+    task::{coop, yield_now},
+    time::{Instant, sleep, timeout},
 };
 
 use crate::faulty_node::{Way, World, config, resource};
@@ -162,6 +162,52 @@ async fn a_leader_lets_other_tasks_run() {
     assert!(turns > 10, "{turns} turns in 1000 leases");
 }
 
+/// A node that is asked through a channel, as one behind a connection is.
+#[derive(Debug, Default)]
+struct Behind {
+    node: MemoryNode,
+}
+
+impl Node for Behind {
+    fn address(&self) -> &'static str {
+        "behind"
+    }
+
+    fn ask<'a>(&'a self, questions: &'a [Question]) -> NodeFuture<'a, Answers> {
+        Box::pin(async move {
+            coop::consume_budget().await;
+            let answers = self.node.ask(questions).await;
+            sleep(MS).await;
+            answers
+        })
+    }
+
+    fn listen<'a>(
+        &'a self,
+        client: ClientId,
+        heard: mpsc::Sender<Notice>,
+    ) -> NodeFuture<'a, NodeError> {
+        self.node.listen(client, heard)
+    }
+
+    fn ping(&self) -> NodeFuture<'_, Result<(), NodeError>> {
+        self.node.ping()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_dropped_is_released_before_it_is_asked_for_by_a_task_without_budget() {
+    let leases = Leases::over(vec![Arc::new(Behind::default())], config()).unwrap();
+    let lease = leases.try_acquire(&resource()).await.unwrap();
+    sleep(500 * MS).await;
+    while coop::has_budget_remaining() {
+        let _spent = poll!(Box::pin(coop::consume_budget()));
+    }
+    drop(lease);
+    let again = leases.try_acquire(&resource()).await;
+    assert!(again.is_ok(), "the question overtook the release: {again:?}");
+}
+
 /// A node with a mistake in it.
 #[derive(Debug, Default)]
 struct Panicking {
@@ -235,8 +281,12 @@ fn a_caller_of_another_runtime_does_not_lead() {
         assert!(cancelled.is_err());
     });
     world.set(0..3, Way::Open);
-    thread::sleep(100 * MS);
-    assert!(world.nodes.iter().all(|node| node.is_free()), "held for nobody");
+    // Long before its TTL is over.
+    let begun = Instant::now();
+    while !world.nodes.iter().all(|node| node.is_free()) {
+        assert!(begun.elapsed() < 1000 * MS, "held for nobody");
+        thread::sleep(5 * MS);
+    }
     assert!(!held.is_lost(), "the engine ended with the caller's runtime");
     drop(stop);
     thread.join().unwrap();

@@ -21,6 +21,10 @@ const UNREST: Duration = Duration::from_secs(20);
 /// attempt after the longest pause.
 const HEALING: Duration = Duration::from_secs(30);
 
+/// How long after the end of its validity a holder is told at the latest. Timers have a millisecond's
+/// grain; the allowance for drift is fourteen.
+const TOLD_WITHIN: Duration = Duration::from_millis(2);
+
 /// What is checked, and what a planted mistake leaves out.
 #[derive(Clone, Copy, PartialEq)]
 enum Setting {
@@ -64,8 +68,7 @@ impl History {
         let _gone = self.believers.remove(&id);
         if let Some(ends) = ends {
             self.lost += 1;
-            // Timers have a millisecond's grain; the allowance for drift is fourteen.
-            self.told_late += usize::from(Instant::now() > ends + Duration::from_millis(2));
+            self.told_late += usize::from(Instant::now() > ends + TOLD_WITHIN);
         }
     }
 
@@ -94,12 +97,14 @@ async fn work(leases: Leases, id: u64, mut random: fastrand::Rng, history: Rc<Re
         }
         let until = Instant::now() + Duration::from_millis(random.u64(0..2500));
         let stopped = loop {
-            // The instant at which this holder must have stopped, if no renewal comes.
+            // The instant at which this holder must have stopped, if no renewal comes. Then it is looked
+            // at again: one that came must not make the next loss seem late.
             let ends = Instant::now() + lease.remaining();
+            let look_again = lease.remaining().min(Duration::from_millis(90)) + TOLD_WITHIN;
             tokio::select! {
                 biased;
                 _loss = lease.lost() => break Some(ends),
-                () = tokio::time::sleep(Duration::from_millis(90)) => {}
+                () = tokio::time::sleep(look_again) => {}
             }
             if Instant::now() >= until {
                 break None;

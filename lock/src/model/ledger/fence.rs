@@ -29,7 +29,7 @@ impl Fence {
         let stretch = |number: GrantNumber| number.get() / micros(FENCE_STRETCH);
         let is_short = fence_lifetime(ttl) == fence_lifetime(Duration::ZERO);
         if is_short && stretch(before.number) == stretch(self.number) {
-            self.expires = before.expires;
+            self.expires = self.expires.min(before.expires);
         }
     }
 }
