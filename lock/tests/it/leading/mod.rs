@@ -1,30 +1,22 @@
 //! A caller that does the engine's work while it waits, and may go away or stand still at any point.
 
-use std::{
-    future::poll_fn,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    task::Poll,
-    thread,
-    time::Duration,
-};
+mod nodes;
+
+use std::{future::poll_fn, sync::Arc, task::Poll, thread, time::Duration};
 
 use futures_util::poll;
 use leasehold::{
     AcquireError, LeaseConfig, Leases, ReleaseOutcome, Resource,
-    model::{ClientId, Question},
-    node::{Answers, MemoryNode, Node, NodeError, NodeFuture, Notice},
+    node::{MemoryNode, Node},
 };
 use tokio::{
     runtime::{Builder, Handle, Runtime},
     sync::mpsc,
-    task::{coop, yield_now},
+    task::yield_now,
     time::{Instant, sleep, timeout},
 };
 
-use crate::faulty_node::{Way, World, config, resource};
+use crate::faulty_node::{Way, World, resource};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -160,97 +152,6 @@ async fn a_leader_lets_other_tasks_run() {
     }
     busy.await.unwrap();
     assert!(turns > 10, "{turns} turns in 1000 leases");
-}
-
-/// A node that is asked through a channel, as one behind a connection is.
-#[derive(Debug, Default)]
-struct Behind {
-    node: MemoryNode,
-}
-
-impl Node for Behind {
-    fn address(&self) -> &'static str {
-        "behind"
-    }
-
-    fn ask<'a>(&'a self, questions: &'a [Question]) -> NodeFuture<'a, Answers> {
-        Box::pin(async move {
-            coop::consume_budget().await;
-            let answers = self.node.ask(questions).await;
-            sleep(MS).await;
-            answers
-        })
-    }
-
-    fn listen<'a>(
-        &'a self,
-        client: ClientId,
-        heard: mpsc::Sender<Notice>,
-    ) -> NodeFuture<'a, NodeError> {
-        self.node.listen(client, heard)
-    }
-
-    fn ping(&self) -> NodeFuture<'_, Result<(), NodeError>> {
-        self.node.ping()
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_is_dropped_is_released_before_it_is_asked_for_by_a_task_without_budget() {
-    let leases = Leases::over(vec![Arc::new(Behind::default())], config()).unwrap();
-    let lease = leases.try_acquire(&resource()).await.unwrap();
-    sleep(500 * MS).await;
-    while coop::has_budget_remaining() {
-        let _spent = poll!(Box::pin(coop::consume_budget()));
-    }
-    drop(lease);
-    let again = leases.try_acquire(&resource()).await;
-    assert!(again.is_ok(), "the question overtook the release: {again:?}");
-}
-
-/// A node with a mistake in it.
-#[derive(Debug, Default)]
-struct Panicking {
-    node: MemoryNode,
-    panics: AtomicBool,
-}
-
-impl Node for Panicking {
-    fn address(&self) -> &'static str {
-        "panicking"
-    }
-
-    fn ask<'a>(&'a self, questions: &'a [Question]) -> NodeFuture<'a, Answers> {
-        assert!(!self.panics.load(Ordering::Relaxed), "as it should");
-        self.node.ask(questions)
-    }
-
-    fn listen<'a>(
-        &'a self,
-        client: ClientId,
-        heard: mpsc::Sender<Notice>,
-    ) -> NodeFuture<'a, NodeError> {
-        self.node.listen(client, heard)
-    }
-
-    fn ping(&self) -> NodeFuture<'_, Result<(), NodeError>> {
-        self.node.ping()
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_node_that_panics_takes_no_caller_with_it() {
-    let node = Arc::new(Panicking::default());
-    let leases = Leases::over(vec![Arc::clone(&node) as _], config()).unwrap();
-    let held = leases.try_acquire(&resource()).await.unwrap();
-    node.panics.store(true, Ordering::Relaxed);
-    let failed = leases.acquire(&other(), 1000 * MS).await;
-    assert!(matches!(failed, Err(AcquireError::Shutdown { .. })), "{failed:?}");
-    // Its engine has ended.
-    assert!(held.is_lost());
-    node.panics.store(false, Ordering::Relaxed);
-    let again = timeout(1000 * MS, leases.try_acquire(&other())).await;
-    assert!(again.expect("the client stands still").is_ok());
 }
 
 fn current_thread() -> Runtime {
