@@ -32,6 +32,8 @@ enum Setting {
     Sound,
     /// Nodes that forget vote at once.
     NoGuard,
+    /// Validity ends sooner than the client believes, so that its signals are late.
+    LateSignals,
 }
 
 /// What happened, in the order in which it did.
@@ -80,7 +82,14 @@ impl History {
 }
 
 /// One task of one process: gets the lease, works, and gives it back, lets it fall, or loses it.
-async fn work(leases: Leases, id: u64, mut random: fastrand::Rng, history: Rc<RefCell<History>>) {
+async fn work(
+    leases: Leases,
+    id: u64,
+    mut random: fastrand::Rng,
+    setting: Setting,
+    history: Rc<RefCell<History>>,
+) {
+    let late = if setting == Setting::LateSignals { TOLD_WITHIN * 3 } else { Duration::ZERO };
     loop {
         let before = history.borrow().begin();
         let wait = Duration::from_millis(random.u64(0..3000));
@@ -96,11 +105,15 @@ async fn work(leases: Leases, id: u64, mut random: fastrand::Rng, history: Rc<Re
             let _new = history.believers.insert(id);
         }
         let until = Instant::now() + Duration::from_millis(random.u64(0..2500));
+        let mut ends = Instant::now();
         let stopped = loop {
             // The instant at which this holder must have stopped, if no renewal comes. Then it is looked
             // at again: one that came must not make the next loss seem late.
-            let ends = Instant::now() + lease.remaining();
-            let look_again = lease.remaining().min(Duration::from_millis(90)) + TOLD_WITHIN;
+            let left = lease.remaining().saturating_sub(late);
+            if !left.is_zero() {
+                ends = Instant::now() + left;
+            }
+            let look_again = left.min(Duration::from_millis(90)) + TOLD_WITHIN;
             tokio::select! {
                 biased;
                 _loss = lease.lost() => break Some(ends),
@@ -141,11 +154,11 @@ async fn unrest(
                 history.borrow_mut().amnesias += 1;
                 match (setting, random.u8(0..3)) {
                     (Setting::NoGuard, _) => node.forget_unnoticed(),
-                    (Setting::Sound, 0) => node.forget(),
-                    (Setting::Sound, keeps) => node.restart(keeps == 1),
+                    (Setting::Sound | Setting::LateSignals, 0) => node.forget(),
+                    (Setting::Sound | Setting::LateSignals, keeps) => node.restart(keeps == 1),
                 }
                 let rest =
-                    Duration::from_millis(if setting == Setting::Sound { 5000 } else { 300 });
+                    Duration::from_millis(if setting == Setting::NoGuard { 300 } else { 5000 });
                 may_forget_at = Instant::now() + rest;
             }
             _ => {}
@@ -170,7 +183,8 @@ async fn history(seed: u64, setting: Setting) -> History {
         let leases = world.another();
         for task in 0..2 {
             let (leases, random) = (leases.clone(), random.fork());
-            drop(tasks.spawn_local(work(leases, process * 2 + task, random, Rc::clone(&history))));
+            let id = process * 2 + task;
+            drop(tasks.spawn_local(work(leases, id, random, setting, Rc::clone(&history))));
         }
     }
     tasks.run_until(unrest(&world, random.fork(), setting, &history)).await;
@@ -227,4 +241,15 @@ async fn the_checks_see_nodes_that_forget_and_vote() {
         overlaps += history.overlaps;
     }
     assert!(out_of_order > 0 && overlaps > 0, "{out_of_order} out of order, {overlaps} overlaps");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_checks_see_signals_that_come_late() {
+    let mut told_late = 0;
+    for seed in 0..20 {
+        let history = history(seed, Setting::LateSignals).await;
+        assert!(history.told_late <= history.lost);
+        told_late += history.told_late;
+    }
+    assert!(told_late > 0, "nothing was late");
 }
