@@ -26,7 +26,19 @@ async fn voting() -> Stack {
     while !all_vote(&stack).await {
         let _outcome = leases.acquire(&resource(), PATIENCE).await.unwrap().release().await;
     }
+    // Behind everything that this client has sent.
+    assert_eq!(leases.failing_nodes().await, []);
     stack
+}
+
+/// Waits until every node has granted the lease: a quorum is enough for its holder.
+async fn granted_by_all(stack: &Stack) {
+    for node in &stack.nodes {
+        let mut redis = redis(node).await;
+        let mut exists = redis::cmd("EXISTS");
+        let exists = exists.arg(resource().as_str());
+        while !exists.query_async::<bool>(&mut redis).await.unwrap() {}
+    }
 }
 
 fn client_with(stack: &Stack, config: LeaseConfig) -> Leases {
@@ -112,6 +124,7 @@ async fn tasks_of_one_process_pass_the_lease_on_without_any_command() {
     let patient = LeaseConfig { ttl: FOR_EVER, turns_time: FOR_EVER, ..config() };
     let leases = client_with(&stack, patient);
     let lease = leases.acquire(&resource(), PATIENCE).await.unwrap();
+    granted_by_all(&stack).await;
     let tokens = Arc::new(Mutex::new(vec![lease.token()]));
     let tasks: Vec<_> = (0..TASKS)
         .map(|_| {
