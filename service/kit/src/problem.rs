@@ -15,6 +15,7 @@ pub struct Problem {
     code: &'static str,
     detail: Cow<'static, str>,
     retry_after: Option<Duration>,
+    current_version: Option<i64>,
 }
 
 #[derive(Serialize)]
@@ -24,6 +25,8 @@ struct Wire<'a> {
     status: u16,
     code: &'a str,
     detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    current_version: Option<i64>,
 }
 
 impl Problem {
@@ -34,7 +37,7 @@ impl Problem {
         code: &'static str,
         detail: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self { status, code, detail: detail.into(), retry_after: None }
+        Self { status, code, detail: detail.into(), retry_after: None, current_version: None }
     }
 
     /// Says when to try again; rounded up to whole seconds, as the header wants it.
@@ -42,6 +45,36 @@ impl Problem {
     pub const fn retry_after(mut self, after: Duration) -> Self {
         self.retry_after = Some(after);
         self
+    }
+
+    /// Says at which version the thing is that was to be changed: what to begin from next time.
+    #[must_use]
+    pub const fn at_version(mut self, current: i64) -> Self {
+        self.current_version = Some(current);
+        self
+    }
+
+    /// The status.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The document, for where it stands in another one.
+    #[must_use]
+    pub fn document(&self) -> serde_json::Value {
+        // Plain fields always serialise.
+        serde_json::to_value(self.wire()).unwrap_or_default()
+    }
+
+    fn wire(&self) -> Wire<'_> {
+        Wire {
+            title: self.status.canonical_reason().unwrap_or("error"),
+            status: self.status.as_u16(),
+            code: self.code,
+            detail: &self.detail,
+            current_version: self.current_version,
+        }
     }
 
     /// The stable code.
@@ -53,14 +86,7 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let wire = Wire {
-            title: self.status.canonical_reason().unwrap_or("error"),
-            status: self.status.as_u16(),
-            code: self.code,
-            detail: &self.detail,
-        };
-        // Four plain fields always serialise.
-        let body = serde_json::to_vec(&wire).unwrap_or_default();
+        let body = serde_json::to_vec(&self.wire()).unwrap_or_default();
         let content_type =
             (header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         let mut response = (self.status, [content_type], body).into_response();

@@ -6,14 +6,17 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
+    server::graceful::{GracefulShutdown, Watcher},
     service::TowerToHyperService,
 };
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
 };
+
+use crate::tls::Tls;
 
 /// Files kept for other things than connections of clients.
 const OPEN_FILES_KEPT: u64 = 128;
@@ -29,6 +32,8 @@ const OPEN_FILES_MAX: u64 = 65_536;
 pub struct Limits {
     /// Connections served at once; further ones wait unaccepted. Default: 20,000.
     pub connections_max: usize,
+    /// How long a client may take to agree on TLS. Default: 10 s.
+    pub handshake_timeout: Duration,
     /// How long a client may take to send the head of a request, also on an idle connection that
     /// is kept alive. Default: 30 s.
     pub header_timeout: Duration,
@@ -42,6 +47,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections_max: 20_000,
+            handshake_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(30),
             head_bytes_max: 32 * 1024,
             stop_timeout: Duration::from_secs(10),
@@ -58,12 +64,49 @@ pub enum Stopped {
     CutOff,
 }
 
+/// What becomes of a connection that was accepted.
+struct Serving {
+    http: http1::Builder,
+    app: Router,
+    tls: Option<Tls>,
+    handshake_timeout: Duration,
+}
+
+impl Serving {
+    /// Agrees on TLS if that is wanted, and answers requests until one side has enough.
+    async fn connection(&self, stream: TcpStream, watcher: Watcher) {
+        // Small answers must not wait for the acknowledgement of the one before.
+        let _best_effort = stream.set_nodelay(true);
+        let Some(tls) = &self.tls else { return self.requests(stream, watcher).await };
+        let handshake = tls.acceptor().accept(stream);
+        match tokio::time::timeout(self.handshake_timeout, handshake).await {
+            Ok(Ok(stream)) => self.requests(stream, watcher).await,
+            Ok(Err(error)) => tracing::debug!(%error, "no agreement on TLS"),
+            Err(_) => tracing::debug!("no agreement on TLS in time"),
+        }
+    }
+
+    async fn requests<I>(&self, io: I, watcher: Watcher)
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let service = TowerToHyperService::new(self.app.clone());
+        let connection = self.http.serve_connection(TokioIo::new(io), service);
+        if let Err(error) = watcher.watch(connection).await {
+            tracing::debug!(%error, "connection ended");
+        }
+    }
+}
+
 /// Serves until `stop` ends, then stops accepting, lets requests under way finish, and returns.
+///
+/// With `tls`, every connection begins with a handshake.
 ///
 /// Not `axum::serve`: that one arms no timer, so a client that sends half a request head holds its
 /// connection for ever; and its graceful stop has no deadline.
 pub async fn serve(
     listener: TcpListener,
+    tls: Option<Tls>,
     app: Router,
     limits: Limits,
     stop: impl Future<Output = ()>,
@@ -73,18 +116,16 @@ pub async fn serve(
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
         .max_buf_size(limits.head_bytes_max);
+    let handshake_timeout = limits.handshake_timeout;
+    let serving = Arc::new(Serving { http, app, tls, handshake_timeout });
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(limits.connections_max));
     let mut stop = pin!(stop);
     let start = |stream: TcpStream, place: Option<_>| {
-        // Small answers must not wait for the acknowledgement of the one before.
-        let _best_effort = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(app.clone());
-        let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
+        // Each in a task of its own, the handshake too: a slow one keeps nobody waiting.
+        let (serving, watcher) = (Arc::clone(&serving), graceful.watcher());
         drop(tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "connection ended");
-            }
+            serving.connection(stream, watcher).await;
             drop(place);
         }));
     };

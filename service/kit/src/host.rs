@@ -1,0 +1,27 @@
+//! The header `Host`, which HTTP/1.1 demands and hyper does not.
+
+use axum::{
+    extract::Request,
+    http::{StatusCode, Version, header},
+    middleware::Next,
+    response::Response,
+};
+
+use crate::problem::Problem;
+
+/// Refuses requests without a `Host`, or with several: what stands between a client and us may read
+/// another one of them than we do (RFC 9112, section 3.2). A layer for the whole router.
+///
+/// # Errors
+///
+/// A problem with the code `invalid_request`.
+pub async fn demand(request: Request, next: Next) -> Result<Response, Problem> {
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    // HTTP/1.0 did not know it.
+    let least = usize::from(request.version() >= Version::HTTP_11);
+    if (least..=1).contains(&hosts) {
+        return Ok(next.run(request).await);
+    }
+    let detail = format!("send one Host header, not {hosts}");
+    Err(Problem::new(StatusCode::BAD_REQUEST, "invalid_request", detail))
+}
