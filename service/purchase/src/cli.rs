@@ -1,23 +1,35 @@
-//! The program `purchase`: `serve`, `migrate`, `health`, `hash-key`.
+//! The program `purchase`: `serve`, `migrate`, `health`, `keys`, `check-config`,
+//! `openapi`, `completions`.
 
+mod check;
 mod config;
+mod database;
+mod edge;
 mod health;
+mod help;
+mod keys;
+mod retries;
 mod serve;
+mod traces;
+mod webhooks;
 
-use std::{ffi::OsString, io::Read as _, process::ExitCode};
+use std::{ffi::OsString, io::Write as _, process::ExitCode};
 
 use anyhow::Context as _;
-use clap::{Parser, Subcommand};
-use leasehold_kit::{
-    auth::{KEY_BYTES_MAX, KeyDigest},
-    telemetry,
+use clap::{CommandFactory as _, Parser, Subcommand};
+use leasehold_kit::telemetry;
+
+use crate::{
+    http,
+    store::{Store, StoreConfig},
 };
 
-use crate::store::{Store, StoreConfig};
-
 /// Sells limited stock from many stateless replicas, never more than there is.
+///
+/// Replicas take turns under leases on Redis or Valkey servers; Postgres keeps what was sold, and refuses
+/// whoever writes after its turn.
 #[derive(Parser)]
-#[command(name = "purchase", version, arg_required_else_help = true)]
+#[command(name = "purchase", version, arg_required_else_help = true, after_help = help::PURCHASE)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -29,18 +41,39 @@ struct Cli {
     /// How log lines look: text or json
     #[arg(long, env = "LEASEHOLD_LOG_FORMAT", default_value = "text", global = true)]
     log_format: telemetry::LogFormat,
+
+    /// Address of the collector that traces are sent to, with its scheme and port (OTLP over HTTP);
+    /// only in a build with the feature otlp
+    #[arg(long, env = "LEASEHOLD_OTLP_ENDPOINT", global = true)]
+    otlp_endpoint: Option<String>,
 }
 
 #[derive(Subcommand)]
 enum Command {
     /// Serve the API until SIGTERM, then drain
+    #[command(after_help = help::SERVE)]
     Serve(Box<config::ServeArgs>),
+    /// Say what is wrong with a deployment before it takes traffic, and what to do
+    #[command(after_help = help::CHECK_CONFIG)]
+    CheckConfig(Box<config::ServeArgs>),
     /// Make or update the tables and functions in Postgres, then end
-    Migrate(config::DatabaseArgs),
+    Migrate(database::DatabaseArgs),
     /// Ask a replica whether it is ready: exit code 0 if so, 1 if not
     Health(health::HealthArgs),
-    /// Read an API key from standard input and print the digest that `serve` takes
-    HashKey,
+    /// Work with API keys
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+    /// Print the API's description (OpenAPI 3.1)
+    Openapi {
+        /// Print the table of error codes instead, as Markdown
+        #[arg(long)]
+        codes: bool,
+    },
+    /// Print a script that completes this program's commands in a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
 }
 
 /// Runs the program with these arguments, the program's name first. Errors go to stderr.
@@ -55,7 +88,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     match run(cli) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             report(&error);
             ExitCode::FAILURE
@@ -68,36 +101,48 @@ fn report(error: &anyhow::Error) {
     eprintln!("purchase: {error:#}");
 }
 
-fn run(cli: Cli) -> anyhow::Result<()> {
-    telemetry::logs(&cli.log, cli.log_format)?;
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
-    runtime.block_on(async {
-        match cli.command {
-            Command::Serve(args) => serve::serve(args.check()?).await,
-            Command::Migrate(args) => migrate(&args.store()?).await,
-            Command::Health(args) => health::ask(&args).await,
-            Command::HashKey => hash_key(),
-        }
-    })
+    let _inside = runtime.enter();
+    let traces = traces::begin(&cli.log, cli.log_format, cli.otlp_endpoint.as_deref())?;
+    let ended = runtime.block_on(command(cli.command));
+    traces.end();
+    ended
+}
+
+async fn command(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Serve(args) => serve::serve(args.check()?).await?,
+        Command::CheckConfig(args) => return check::run(&args).await,
+        Command::Migrate(args) => migrate(&args.store()?).await?,
+        Command::Health(args) => health::ask(&args).await?,
+        Command::Keys(command) => keys::run(&command)?,
+        Command::Openapi { codes: true } => print(http::table_of_codes().as_bytes())?,
+        Command::Openapi { codes: false } => print(http::description().as_bytes())?,
+        Command::Completions { shell } => complete(shell)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Not with `println`, which panics at a pipe that nobody reads any more.
+fn print(text: &[u8]) -> anyhow::Result<()> {
+    std::io::stdout().write_all(text).context("cannot write to standard output")
+}
+
+/// Into memory first: who writes straight to a pipe that nobody reads any more, panics.
+fn complete(shell: clap_complete::Shell) -> anyhow::Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "purchase", &mut script);
+    print(&script)
 }
 
 async fn migrate(config: &StoreConfig) -> anyhow::Result<()> {
-    Store::migrate(&config.url).await?;
-    tracing::info!("the database is up to date");
-    Ok(())
-}
-
-#[expect(clippy::print_stdout, reason = "the digest is the command's output")]
-fn hash_key() -> anyhow::Result<()> {
-    let mut key = String::new();
-    let limit = KEY_BYTES_MAX as u64 + 2;
-    let _bytes =
-        std::io::stdin().take(limit).read_to_string(&mut key).context("cannot read the key")?;
-    let key = key.trim_end_matches(['\r', '\n']);
-    let usable =
-        (16..=KEY_BYTES_MAX).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
-    anyhow::ensure!(usable, "an API key has 16 to {KEY_BYTES_MAX} visible ASCII characters");
-    println!("{}", KeyDigest::of(key));
+    let newer = Store::migrate(&config.url).await?;
+    if newer.is_empty() {
+        tracing::info!("the database is up to date");
+    } else {
+        tracing::warn!(?newer, "a newer program has updated the database; nothing was undone");
+    }
     Ok(())
 }

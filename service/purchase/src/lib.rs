@@ -4,7 +4,10 @@
 //!
 //! * [`cli`]: the program: configuration, start, drain.
 //! * [`http`]: the API; the only room that knows status codes.
-//! * [`grant`]: gathers orders and grants them in batches under leases.
+//! * [`grant`]: grants requests, each by its sale's strategy.
+//! * [`webhook`]: tells others what is in the log, beside `grant`.
+//! * `queue`: commands in order, on the lease nodes; the only room that knows Redis.
+//! * [`live`]: counts what buyers are told, and shows how replicas and sales do.
 //! * [`store`]: Postgres; the only room that knows SQL.
 //! * [`domain`]: what may be sold to whom; pure.
 
@@ -14,4 +17,7 @@ pub mod domain;
 mod faults;
 pub mod grant;
 pub mod http;
+pub mod live;
+mod queue;
 pub mod store;
+pub mod webhook;

@@ -5,30 +5,14 @@ use std::{net::SocketAddr, path::Path, time::Duration};
 use anyhow::Context as _;
 use clap::Args;
 use leasehold::LeaseConfig;
-use leasehold_kit::auth::{KeyDigest, Keys};
 
-use crate::{grant::GrantConfig, store::StoreConfig};
-
-/// Where the database is.
-#[derive(Args)]
-pub(super) struct DatabaseArgs {
-    /// Address of Postgres 14 or later: postgres://user:password@host:port/database
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
-    database_url: Option<String>,
-
-    /// A file that holds the address instead, for deployments that mount secrets
-    #[arg(long, env = "DATABASE_URL_FILE")]
-    database_url_file: Option<String>,
-
-    /// Connections to Postgres kept at most, a third of them for reading alone: more make a hot row
-    /// slower
-    #[arg(long, env = "LEASEHOLD_DATABASE_CONNECTIONS", default_value_t = 9, value_parser = clap::value_parser!(u32).range(2..=200))]
-    database_connections: u32,
-
-    /// How long a statement may run, in milliseconds
-    #[arg(long, env = "LEASEHOLD_STATEMENT_TIMEOUT_MS", default_value_t = 2000, value_parser = clap::value_parser!(u64).range(100..=60_000))]
-    statement_timeout_ms: u64,
-}
+use super::{
+    database::DatabaseArgs,
+    edge::{Edge, EdgeArgs},
+    retries::RetryArgs,
+    webhooks::WebhookArgs,
+};
+use crate::{grant::GrantConfig, store::StoreConfig, webhook::WebhookConfig};
 
 /// How a replica runs.
 #[derive(Args)]
@@ -49,21 +33,11 @@ pub(super) struct ServeArgs {
     #[arg(long, env = "REDIS_URLS_FILE")]
     redis_urls_file: Option<String>,
 
-    /// SHA-256 of the API key of programs that sell, as `purchase hash-key` prints it
-    #[arg(long, env = "LEASEHOLD_BUYER_KEY_SHA256", hide_env_values = true)]
-    buyer_key_sha256: Option<String>,
+    #[command(flatten)]
+    edge: EdgeArgs,
 
-    /// A file that holds it instead
-    #[arg(long, env = "LEASEHOLD_BUYER_KEY_SHA256_FILE")]
-    buyer_key_sha256_file: Option<String>,
-
-    /// SHA-256 of the administrator's API key
-    #[arg(long, env = "LEASEHOLD_ADMIN_KEY_SHA256", hide_env_values = true)]
-    admin_key_sha256: Option<String>,
-
-    /// A file that holds it instead
-    #[arg(long, env = "LEASEHOLD_ADMIN_KEY_SHA256_FILE")]
-    admin_key_sha256_file: Option<String>,
+    #[command(flatten)]
+    webhooks: WebhookArgs,
 
     /// This replica's name in logs and in the log of batches [default: the host's name and the
     /// process id]
@@ -79,8 +53,9 @@ pub(super) struct ServeArgs {
     #[arg(long, env = "LEASEHOLD_NODE_TIMEOUT_MS", default_value_t = 250, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     node_timeout_ms: u64,
 
-    /// How long a turn lasts while other replicas may be waiting, in milliseconds
-    #[arg(long, env = "LEASEHOLD_TURN_MS", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    /// How long a turn lasts while other replicas may be waiting, in milliseconds. Longer gives a hot sale
+    /// somewhat more throughput; buyers at the replicas that wait see it as latency
+    #[arg(long, env = "LEASEHOLD_TURN_MS", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     turn_ms: u64,
 
     /// How long an order may take before its buyer is told that it did not happen or is not known,
@@ -91,6 +66,29 @@ pub(super) struct ServeArgs {
     /// How long the lease nodes or Postgres may be away before buyers are told so, in milliseconds
     #[arg(long, env = "LEASEHOLD_OUTAGE_PATIENCE_MS", default_value_t = 2000, value_parser = clap::value_parser!(u64).range(0..=120_000))]
     outage_patience_ms: u64,
+
+    /// How many orders of one sale may wait in this replica, and how many commands of the strategy `queue` in
+    /// each of its parts. Further ones are told 503 busy
+    #[arg(long, env = "LEASEHOLD_QUEUE_MAX", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    queue_max: u32,
+
+    #[command(flatten)]
+    retries: RetryArgs,
+
+    /// The name of the queue of sales with the strategy `queue`: of each deployment that shares the lease
+    /// nodes, another
+    #[arg(long, env = "LEASEHOLD_QUEUE_NAME", default_value = "purchase", value_parser = queue_name)]
+    queue_name: String,
+
+    /// How often this replica looks for reservations whose deadline has passed, in milliseconds.
+    /// They count as free in any case; those who wait are offered them by then at the latest
+    #[arg(long, env = "LEASEHOLD_SWEEP_MS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(100..=86_400_000))]
+    sweep_ms: u64,
+
+    /// For how many hours a repeated Idempotency-Key gets its first answer again. One that comes
+    /// later is a new request
+    #[arg(long, env = "LEASEHOLD_REPLY_HOURS", default_value_t = 168, value_parser = clap::value_parser!(u64).range(1..=87_600))]
+    reply_hours: u64,
 
     /// After SIGTERM: how long /readyz says no while everything is still served, in milliseconds.
     /// Longer than the load balancer needs to notice
@@ -108,92 +106,97 @@ pub(super) struct ServeConfig {
     pub(super) redis_urls: Vec<String>,
     pub(super) lease: LeaseConfig,
     pub(super) grant: GrantConfig,
-    pub(super) keys: Keys,
+    pub(super) edge: Edge,
+    pub(super) webhooks: WebhookConfig,
     pub(super) drain: Duration,
 }
 
-impl DatabaseArgs {
-    pub(super) fn store(self) -> anyhow::Result<StoreConfig> {
-        let url = value(self.database_url, self.database_url_file, "DATABASE_URL")?;
-        let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
-        let known = matches!(scheme, "postgres" | "postgresql");
-        anyhow::ensure!(known, "DATABASE_URL must begin with postgres://");
-        Ok(StoreConfig {
-            url,
-            connections_max: self.database_connections,
-            statement_timeout: Duration::from_millis(self.statement_timeout_ms),
-        })
-    }
-}
-
 impl ServeArgs {
-    pub(super) fn check(self) -> anyhow::Result<ServeConfig> {
-        let urls = value(self.redis_urls, self.redis_urls_file, "REDIS_URLS")?;
-        let redis_urls: Vec<String> = urls
-            .split(',')
-            .map(str::trim)
-            .filter(|url| !url.is_empty())
-            .map(str::to_owned)
-            .collect();
-        let digest = |given, file, name: &str| -> anyhow::Result<KeyDigest> {
-            value(given, file, name)?.parse().with_context(|| format!("{name} cannot be read"))
-        };
-        let keys = Keys {
-            buyer: digest(
-                self.buyer_key_sha256,
-                self.buyer_key_sha256_file,
-                "LEASEHOLD_BUYER_KEY_SHA256",
-            )?,
-            admin: digest(
-                self.admin_key_sha256,
-                self.admin_key_sha256_file,
-                "LEASEHOLD_ADMIN_KEY_SHA256",
-            )?,
-        };
-        anyhow::ensure!(
-            keys.buyer != keys.admin,
-            "the buyer's and the administrator's API key must differ"
-        );
-        let replica = self.replica.unwrap_or_else(default_name);
-        anyhow::ensure!(
-            (1..=64).contains(&replica.len()) && !replica.chars().any(char::is_control),
-            "a replica's name has 1 to 64 bytes without control characters"
-        );
+    pub(super) fn check(&self) -> anyhow::Result<ServeConfig> {
+        let redis_urls = self.nodes()?;
+        let edge = self.edge.check()?;
+        let mut grant = self.grant()?;
         let mut store = self.database.store()?;
         let mut reads = store.clone();
+        reads.name = "read";
         reads.connections_max = (store.connections_max / 3).max(1);
         store.connections_max -= reads.connections_max;
+        grant.transactions_max = store.connections_max as usize;
         Ok(ServeConfig {
             listen: self.listen,
             store,
             reads,
             redis_urls,
-            lease: LeaseConfig {
-                ttl: Duration::from_millis(self.lease_ttl_ms),
-                node_timeout: Duration::from_millis(self.node_timeout_ms),
-                // Turns are short; a combiner that hangs must not hold a sale for long.
-                lifetime_max: Duration::from_secs(60),
-                ..LeaseConfig::default()
-            },
-            grant: GrantConfig {
-                patience: Duration::from_millis(self.patience_ms),
-                outage_patience: Duration::from_millis(self.outage_patience_ms),
-                turn_max: Duration::from_millis(self.turn_ms),
-                ..GrantConfig::new(&replica)
-            },
-            keys,
+            lease: self.lease(),
+            grant,
+            edge,
+            webhooks: self.webhooks.config(),
             drain: Duration::from_millis(self.drain_ms),
+        })
+    }
+
+    pub(super) const fn database(&self) -> &DatabaseArgs {
+        &self.database
+    }
+
+    pub(super) const fn edge(&self) -> &EdgeArgs {
+        &self.edge
+    }
+
+    /// Addresses of the lease nodes.
+    pub(super) fn nodes(&self) -> anyhow::Result<Vec<String>> {
+        let (given, file) = (self.redis_urls.as_deref(), self.redis_urls_file.as_deref());
+        let urls = value(given, file, "REDIS_URLS")?;
+        let urls = urls.split(',').map(str::trim).filter(|url| !url.is_empty());
+        Ok(urls.map(str::to_owned).collect())
+    }
+
+    pub(super) fn lease(&self) -> LeaseConfig {
+        LeaseConfig {
+            ttl: Duration::from_millis(self.lease_ttl_ms),
+            node_timeout: Duration::from_millis(self.node_timeout_ms),
+            // Turns are short; a combiner that hangs must not hold a sale for long.
+            lifetime_max: Duration::from_secs(60),
+            ..LeaseConfig::default()
+        }
+    }
+
+    pub(super) fn grant(&self) -> anyhow::Result<GrantConfig> {
+        let replica = self.replica.clone().unwrap_or_else(default_name);
+        anyhow::ensure!(
+            (1..=64).contains(&replica.len()) && !replica.chars().any(char::is_control),
+            "a replica's name has 1 to 64 bytes without control characters"
+        );
+        Ok(GrantConfig {
+            patience: Duration::from_millis(self.patience_ms),
+            queue_max: self.queue_max as usize,
+            queue_name: self.queue_name.as_str().into(),
+            outage_patience: Duration::from_millis(self.outage_patience_ms),
+            retries: self.retries.check()?,
+            turn_max: Duration::from_millis(self.turn_ms),
+            sweep_every: Duration::from_millis(self.sweep_ms),
+            reply_age: Duration::from_secs(self.reply_hours * 3600),
+            ..GrantConfig::new(&replica)
         })
     }
 }
 
+fn queue_name(text: &str) -> Result<String, String> {
+    let is_usable = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if (1..=64).contains(&text.len()) && text.chars().all(is_usable) {
+        Ok(text.to_owned())
+    } else {
+        Err("a queue's name has 1 to 64 characters of a-z, 0-9 and -".to_owned())
+    }
+}
+
 /// A value that is given, or stands in a file; exactly one of the two.
-fn value(given: Option<String>, file: Option<String>, name: &str) -> anyhow::Result<String> {
+pub(super) fn value(given: Option<&str>, file: Option<&str>, name: &str) -> anyhow::Result<String> {
     match (given, file) {
         (Some(_), Some(_)) => anyhow::bail!("set {name} or {name}_FILE, not both"),
-        (Some(value), None) => Ok(value),
+        (Some(value), None) => Ok(value.to_owned()),
         (None, Some(path)) => {
-            let text = std::fs::read_to_string(Path::new(&path));
+            let text = std::fs::read_to_string(Path::new(path));
             let text = text.with_context(|| format!("{name}_FILE {path:?} cannot be read"))?;
             Ok(text.trim().to_owned())
         }
@@ -206,4 +209,57 @@ fn default_name() -> String {
     let host: String = host.trim().chars().filter(|c| !c.is_control()).take(40).collect();
     let host = if host.is_empty() { "replica".to_owned() } else { host };
     format!("{host}-{}", std::process::id())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::grant::{Pause, Retries};
+
+    #[derive(Parser)]
+    struct Serve {
+        #[command(flatten)]
+        args: ServeArgs,
+    }
+
+    fn retries(options: &[&str]) -> anyhow::Result<Retries> {
+        let serve = Serve::try_parse_from([&["serve"], options].concat())?;
+        Ok(serve.args.grant()?.retries)
+    }
+
+    #[test]
+    fn retries_arrive_where_they_are_made() {
+        // What the options say by default is what the code does by default.
+        assert_eq!(retries(&[]).unwrap(), Retries::default());
+        let ms = Duration::from_millis;
+        let each = [
+            "--retries-instant=1",
+            "--retries-delayed=7",
+            "--retries-pause-ms=5",
+            "--retries-growth=exponential",
+            "--retries-pause-max-ms=50",
+        ];
+        let pause = Pause::Exponential { first: ms(5), factor: 2.0, max: ms(50) };
+        let expected = Retries { instant: 1, delayed: 7, pause, jitter: true };
+        assert_eq!(retries(&each).unwrap(), expected);
+        // Those that do not grow have no longest one.
+        let pause = Pause::Fixed(ms(500));
+        let fixed = ["--retries-growth=fixed", "--retries-pause-ms=500"];
+        assert_eq!(retries(&fixed).unwrap(), Retries { pause, ..Retries::default() });
+    }
+
+    #[test]
+    fn retries_that_make_no_sense_are_refused() {
+        let refused = |options: &[&str], word: &str| {
+            let why = retries(options).unwrap_err().to_string();
+            assert!(why.contains(word), "{options:?}: {why}");
+        };
+        refused(&["--retries-pause-ms=101"], "LEASEHOLD_RETRIES_PAUSE_MAX_MS");
+        refused(&["--retries-pause-ms=0"], "1..=60000");
+        refused(&["--retries-instant=1001"], "0..=1000");
+        refused(&["--retries-delayed=10001"], "0..=10000");
+        refused(&["--retries-growth=linear"], "exponential");
+    }
 }

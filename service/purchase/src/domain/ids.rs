@@ -1,7 +1,8 @@
-//! Names of sales and purchases.
+//! Names of sales and claims.
 
 use std::{fmt, str::FromStr};
 
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::Invalid;
@@ -9,7 +10,8 @@ use super::Invalid;
 macro_rules! id {
     ($name:ident, $field:literal, $doc:literal) => {
         #[doc = $doc]
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+        #[serde(transparent)]
         pub struct $name(Uuid);
 
         impl $name {
@@ -43,4 +45,5 @@ macro_rules! id {
 }
 
 id!(SaleId, "sale_id", "The name of a sale.");
-id!(PurchaseId, "purchase_id", "The name of a purchase.");
+id!(WebhookId, "webhook_id", "The name of a webhook.");
+id!(ClaimId, "id", "The name of a claim: a reservation, and the purchase that it becomes.");

@@ -1,32 +1,16 @@
-//! What goes wrong, as a client is told: one table of stable codes.
-//!
-//! | code | status | meaning |
-//! | --- | --- | --- |
-//! | `invalid_request` | 400 | a header, path or body cannot be read, or a field is outside its limits |
-//! | `idempotency_key_missing` | 400 | a POST without `Idempotency-Key` |
-//! | `unauthorized` | 401 | no API key, or an unknown one |
-//! | `forbidden` | 403 | the API key does not allow this |
-//! | `not_found` | 404 | no such route, sale or purchase |
-//! | `method_not_allowed` | 405 | the route knows other methods |
-//! | `body_timeout` | 408 | the body did not come in time |
-//! | `sold_out` | 409 | fewer units are left than were asked for |
-//! | `body_too_large` | 413 | the body is larger than the limit |
-//! | `unsupported_media_type` | 415 | the body is not `application/json` |
-//! | `idempotency_key_reused` | 422 | the key was used for another request |
-//! | `internal` | 500 | a fault of ours; the log has the rest |
-//! | `busy`, `overloaded`, `unavailable`, `draining` | 503 | nothing happened; try again after `Retry-After` |
-//! | (none) | 400, 431 | not HTTP, or a head that is too large: answered without a body |
-//! | `outcome_unknown` | 504 | it may have happened: ask again with the same key |
+//! What goes wrong, as a client is told. The table of codes is in `code.rs`, and in `docs/errors.md`.
 
 use std::{any::Any, time::Duration};
 
-use axum::{
-    http::StatusCode,
-    response::{IntoResponse as _, Response},
-};
-use leasehold_kit::{auth::Denied, problem::Problem};
+use axum::response::{IntoResponse as _, Response};
+use leasehold_kit::{auth::Denied, problem::Problem, rate::TooOften};
 
-use crate::{domain::Invalid, grant::GrantError, store::StoreError};
+use super::code;
+use crate::{
+    domain::{Invalid, Refusal},
+    grant::GrantError,
+    store::StoreError,
+};
 
 /// When to try again after a refusal that passes.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -35,52 +19,99 @@ const TO_ASK_AGAIN: &str =
     "it may have happened; send the same request with the same Idempotency-Key to find out";
 
 pub(super) fn invalid(error: &Invalid) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "invalid_request", error.to_string())
+    code::INVALID_REQUEST.says(error.to_string())
 }
 
 pub(super) fn denied(denied: Denied) -> Problem {
     match denied {
         Denied::Missing => {
             let how = "send the API key as \"Authorization: Bearer <key>\"";
-            Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", how)
+            code::UNAUTHORIZED.says(how)
         }
-        Denied::Unknown => {
-            Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "the API key is not known")
+        Denied::Unknown => code::UNAUTHORIZED.says("the API key is not known"),
+        Denied::Expired => {
+            let detail = "the API key has expired; ask for a new one";
+            code::UNAUTHORIZED.says(detail)
         }
-        Denied::Scope => {
-            Problem::new(StatusCode::FORBIDDEN, "forbidden", "the API key does not allow this")
-        }
+        Denied::Scope => code::FORBIDDEN.says("the API key does not allow this"),
     }
 }
 
+pub(super) fn too_often(refused: TooOften) -> Problem {
+    let detail = "this API key asks too often; nothing happened";
+    code::RATE_LIMITED.says(detail).retry_after(refused.after)
+}
+
 pub(super) fn no_such(what: &'static str) -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "not_found", format!("there is no such {what}"))
+    code::NOT_FOUND.says(format!("there is no such {what}"))
 }
 
 pub(super) fn key_reused() -> Problem {
     let detail = "the Idempotency-Key was used for another request; take a new one";
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail)
+    code::IDEMPOTENCY_KEY_REUSED.says(detail)
 }
 
-pub(super) fn sold_out(left: u32) -> Problem {
-    let detail = match left {
-        0 => "nothing is left".to_owned(),
-        left => format!("only {left} left"),
-    };
-    Problem::new(StatusCode::CONFLICT, "sold_out", detail)
+/// A refusal by the rules: what stands in the way, and the number that would not.
+pub(super) fn refused(refusal: &Refusal) -> Problem {
+    match refusal {
+        Refusal::SoldOut { left: 0 } => code::SOLD_OUT.says("nothing is left"),
+        Refusal::SoldOut { left } => code::SOLD_OUT.says(format!("only {left} left")),
+        Refusal::NotOpen { opens_at } => {
+            code::NOT_OPEN.says(format!("selling begins at {opens_at}"))
+        }
+        Refusal::Closed => code::CLOSED.says("selling has ended"),
+        Refusal::LimitReached { max, has } => {
+            code::LIMIT_REACHED.says(format!("one buyer may have {max}, and this one has {has}"))
+        }
+        Refusal::WaitingListFull => code::WAITING_LIST_FULL.says("too many wait already"),
+        Refusal::NoSuchClaim => no_such("reservation or purchase"),
+        Refusal::NotYours => {
+            let detail = "it belongs to another buyer";
+            code::NOT_YOURS.says(detail)
+        }
+        Refusal::Status(status) => code::WRONG_STATUS.says(format!("it is {}", status.name())),
+        Refusal::WrongCurrency { currency } => {
+            let detail = format!("the sale's currency is {}", currency.as_str());
+            code::WRONG_CURRENCY.says(detail)
+        }
+        Refusal::WrongAmount { total_minor } => {
+            let detail = format!("the price is {total_minor} minor units");
+            code::WRONG_AMOUNT.says(detail)
+        }
+        Refusal::RefundTooLarge { left } => {
+            code::REFUND_TOO_LARGE.says(format!("at most {left} units can be given back"))
+        }
+        Refusal::BelowSold { least } => {
+            let detail = format!("{least} units are sold and reserved already");
+            code::BELOW_SOLD.says(detail)
+        }
+        Refusal::Version { current } => {
+            let detail = format!("the sale is at version {current}");
+            code::VERSION_MISMATCH.says(detail).at_version(*current)
+        }
+        Refusal::Invalid(reason) => invalid(reason),
+    }
 }
 
 pub(super) fn granting(error: GrantError) -> Problem {
     match error {
         GrantError::NoSuchSale => no_such("sale"),
         GrantError::Busy => {
-            let detail = "too many orders are waiting; nothing happened";
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail).retry_after(RETRY_AFTER)
+            let detail = "too many requests are waiting; nothing happened";
+            code::BUSY.says(detail).retry_after(RETRY_AFTER)
+        }
+        GrantError::Conflict { tries, current } => {
+            let at = current.map(|version| format!(", the sale is at version {version}"));
+            let at = at.unwrap_or_default();
+            let detail = format!("others were faster {tries} times{at}; nothing happened");
+            let problem = code::CONFLICT.says(detail).retry_after(RETRY_AFTER);
+            match current {
+                Some(version) => problem.at_version(version),
+                None => problem,
+            }
         }
         GrantError::Unavailable(why) => unavailable(&why),
-        GrantError::Unknown => {
-            Problem::new(StatusCode::GATEWAY_TIMEOUT, "outcome_unknown", TO_ASK_AGAIN)
-        }
+        GrantError::Unknown => code::OUTCOME_UNKNOWN.says(TO_ASK_AGAIN),
         GrantError::Internal(why) => internal(&why),
     }
 }
@@ -100,7 +131,7 @@ pub(super) fn writing(error: &StoreError) -> Problem {
     match error {
         StoreError::Unknown(_) => {
             tracing::warn!(%error, "outcome unknown");
-            Problem::new(StatusCode::GATEWAY_TIMEOUT, "outcome_unknown", TO_ASK_AGAIN)
+            code::OUTCOME_UNKNOWN.says(TO_ASK_AGAIN)
         }
         other => reading(other),
     }
@@ -110,12 +141,12 @@ pub(super) fn writing(error: &StoreError) -> Problem {
 pub(super) fn unavailable(why: &str) -> Problem {
     tracing::warn!(reason = why, "unavailable");
     let detail = "a server that is needed does not answer; nothing happened";
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).retry_after(RETRY_AFTER)
+    code::UNAVAILABLE.says(detail).retry_after(RETRY_AFTER)
 }
 
 fn internal(why: &str) -> Problem {
     tracing::error!(reason = why, "internal error");
-    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "a fault of ours")
+    code::INTERNAL.says("a fault of ours")
 }
 
 pub(super) async fn no_such_route() -> Problem {
@@ -123,11 +154,7 @@ pub(super) async fn no_such_route() -> Problem {
 }
 
 pub(super) async fn no_such_method() -> Problem {
-    Problem::new(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "method_not_allowed",
-        "the route knows other methods",
-    )
+    code::METHOD_NOT_ALLOWED.says("the route knows other methods")
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the layer hands the panic over")]

@@ -1,10 +1,22 @@
 //! The API: JSON over HTTP. The only room that knows status codes.
 
 mod body;
+mod caller;
+mod claims;
+mod code;
+mod commands;
 mod error;
+mod events;
 mod health;
-mod purchases;
+mod live;
+mod object;
+mod openapi;
+mod page;
 mod sales;
+mod submit;
+mod web;
+mod webhooks;
+mod words;
 
 use std::{
     sync::{
@@ -18,45 +30,53 @@ use axum::{
     Router,
     error_handling::HandleErrorLayer,
     extract::DefaultBodyLimit,
-    http::{HeaderName, Request, StatusCode},
+    middleware::{from_fn, from_fn_with_state},
     routing::{get, post},
 };
 use leasehold::Leases;
-use leasehold_kit::{auth::Keys, problem::Problem, telemetry::PrometheusHandle};
+use leasehold_kit::{
+    auth::Keys, host, problem::Problem, rate::Rates, request, telemetry::PrometheusHandle,
+};
 use tower::{BoxError, ServiceBuilder, limit::GlobalConcurrencyLimitLayer};
-use tower_http::{
-    catch_panic::CatchPanicLayer,
-    request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
-    trace::TraceLayer,
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::{
+    grant::Granting,
+    live::{Hub, Tally},
+    store::Store,
 };
 
-use crate::{grant::Leased, store::Store};
+pub use health::Readiness;
+pub use openapi::{description, table_of_codes};
 
 /// Largest request body, in bytes.
 pub const BODY_BYTES_MAX: usize = 16 * 1024;
 
-/// Requests worked on at once; further ones are turned away at the door. Fewer than connections, or
-/// nobody could be told.
-pub const REQUESTS_MAX: usize = 10_000;
-
-/// How much of what a client sent goes into the log.
-const TEXT_BYTES_SHOWN: usize = 120;
-
 /// What the handlers work with.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct App {
     /// For making sales.
     pub store: Store,
     /// For reading: connections of its own, so that readers cannot keep sellers waiting.
     pub reads: Store,
     /// How orders are granted.
-    pub granting: Leased,
+    pub granting: Granting,
     /// For the readiness check.
     pub leases: Leases,
     /// Who may do what.
     pub keys: Keys,
+    /// How often each key may ask.
+    pub rates: Rates,
+    /// Counts what buyers are told.
+    pub tally: Arc<Tally>,
+    /// For those who watch.
+    pub hub: Hub,
+    /// Whether orders can be granted, as it was seen last.
+    pub readiness: Readiness,
     /// Set once this replica is to get no new connections.
     pub draining: Arc<AtomicBool>,
+    /// Where webhooks may lead.
+    pub webhooks: crate::webhook::Policy,
     /// What is counted.
     pub metrics: PrometheusHandle,
 }
@@ -67,53 +87,58 @@ impl App {
     }
 }
 
-/// Every route.
-pub fn router(app: App) -> Router {
+/// Every route. More requests than `requests_max` at once are turned away; it should be less than the
+/// connections that may be open, or nobody can be told.
+pub fn router(app: App, requests_max: usize) -> Router {
+    // Cloned several times for each request.
+    let app = Arc::new(app);
     let api = Router::new()
-        .route("/v1/sales", post(sales::create))
-        .route("/v1/sales/{sale_id}", get(sales::read))
-        .route("/v1/sales/{sale_id}/purchases", post(purchases::create))
-        .route("/v1/purchases/{purchase_id}", get(purchases::read))
+        .route("/v1/openapi.json", get(openapi::serve))
+        .route("/v1/sales", get(sales::list).post(sales::create))
+        .route("/v1/sales/{sale_id}", get(sales::read).patch(sales::change))
+        .route("/v1/sales/{sale_id}/purchases", post(claims::purchase))
+        .route("/v1/sales/{sale_id}/reservations", post(claims::reserve))
+        .route("/v1/sales/{sale_id}/claims", get(claims::list))
+        .route("/v1/sales/{sale_id}/waiting-list", get(claims::waiting))
+        .route("/v1/sales/{sale_id}/events", get(events::list))
+        .route("/v1/sales/{sale_id}/requests/{key}", get(claims::reply))
+        .route("/v1/sales/{sale_id}/commands/{id}", get(commands::read))
+        .route("/v1/purchases/{id}", get(claims::read_purchase))
+        .route("/v1/purchases/{id}/refunds", post(claims::refund))
+        .route("/v1/reservations/{id}", get(claims::read_reservation))
+        .route("/v1/reservations/{id}/confirm", post(claims::confirm))
+        .route("/v1/reservations/{id}/cancel", post(claims::cancel))
+        .route("/v1/live", get(live::follow))
+        .merge(webhooks::routes())
         .layer(
             ServiceBuilder::new()
                 .layer(HandleErrorLayer::new(turned_away))
                 .load_shed()
                 // Global: a layer is applied to each route, and the routes share this limit.
-                .layer(GlobalConcurrencyLimitLayer::new(REQUESTS_MAX)),
+                .layer(GlobalConcurrencyLimitLayer::new(requests_max)),
         );
-    let health = Router::new()
-        .route("/livez", get(health::live))
-        .route("/readyz", get(health::ready))
-        .route("/metrics", get(health::metrics));
-    let request_id = HeaderName::from_static("x-request-id");
-    api.merge(health)
+    let metrics = Router::new().route("/metrics", get(health::metrics));
+    // Not where load balancers look: a crowd must not make a replica seem ill.
+    let counted = api
+        .merge(metrics)
+        .merge(web::pages())
+        .layer(from_fn_with_state(Arc::clone(&app), caller::ask));
+    let health =
+        Router::new().route("/livez", get(health::live)).route("/readyz", get(health::ready));
+    counted
+        .merge(health)
         .fallback(error::no_such_route)
         .method_not_allowed_fallback(error::no_such_method)
         .with_state(app)
         .layer(
             ServiceBuilder::new()
-                .layer(SetRequestIdLayer::new(request_id.clone(), MakeRequestUuid))
-                .layer(
-                    TraceLayer::new_for_http().make_span_with(span).on_response(()).on_failure(()),
-                )
-                .layer(PropagateRequestIdLayer::new(request_id))
+                .layer(from_fn(request::observe))
                 .layer(CatchPanicLayer::custom(error::panicked))
+                .layer(from_fn(host::demand))
                 .layer(DefaultBodyLimit::max(BODY_BYTES_MAX)),
         )
 }
 
 async fn turned_away(_overloaded: BoxError) -> Problem {
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "too many requests are under way")
-        .retry_after(Duration::from_secs(1))
-}
-
-fn span<B>(request: &Request<B>) -> tracing::Span {
-    let id = request.headers().get("x-request-id").and_then(|id| id.to_str().ok());
-    // Both are a client's choice, so they may be of any length.
-    let (id, path) = (shown(id.unwrap_or_default()), shown(request.uri().path()));
-    tracing::info_span!("request", http.method = %request.method(), http.path = path, request.id = id)
-}
-
-fn shown(text: &str) -> &str {
-    text.get(..TEXT_BYTES_SHOWN).unwrap_or(text)
+    code::OVERLOADED.says("too many requests are under way").retry_after(Duration::from_secs(1))
 }

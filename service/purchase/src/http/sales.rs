@@ -1,91 +1,96 @@
 //! `/v1/sales`.
 
-use axum::{
-    Json,
-    extract::State,
-    http::{HeaderMap, StatusCode},
-    response::Response,
-};
+use std::sync::Arc;
+
+use axum::{Json, extract::State, http::HeaderMap, response::Response};
 use leasehold_kit::problem::Problem;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
     App,
     body::{self, AsAdmin, Body, Id},
     error,
+    page::{Page, PageQuery},
+    submit::{Manner, submit},
 };
-use crate::domain::{Fingerprint, SaleDraft, SaleId};
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct NewSale {
-    name: String,
-    capacity: i64,
-    unit_price_minor: i64,
-    currency: String,
-}
-
-#[derive(Serialize)]
-pub(super) struct SaleView {
-    sale_id: String,
-    name: String,
-    unit_price_minor: i64,
-    currency: String,
-    strategy: String,
-    capacity: i64,
-    sold: i64,
-    left: i64,
-}
+use crate::domain::{
+    Command, Fingerprint, Kind, Reply, Sale, SaleChange, SaleDraft, SaleId, SaleView,
+};
 
 /// `POST /v1/sales`: makes a sale.
 pub(super) async fn create(
     _admin: AsAdmin,
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     headers: HeaderMap,
-    Body(new): Body<NewSale>,
+    Body(draft): Body<SaleDraft>,
 ) -> Result<Response, Problem> {
     let key = body::key(&headers)?;
-    let draft = SaleDraft::new(&new.name, new.capacity, new.unit_price_minor, &new.currency)
-        .map_err(|invalid| error::invalid(&invalid))?;
-    let id = SaleId::from_uuid(Uuid::now_v7());
-    let view = SaleView {
-        sale_id: id.to_string(),
-        name: draft.name.clone(),
-        unit_price_minor: draft.unit_price.minor(),
-        currency: draft.unit_price.currency().as_str().to_owned(),
-        strategy: "leased".to_owned(),
-        capacity: draft.capacity.into(),
-        sold: 0,
-        left: draft.capacity.into(),
-    };
-    let (capacity, price) = (draft.capacity.to_string(), draft.unit_price.minor().to_string());
-    let fingerprint = Fingerprint::of(&["sale", &draft.name, &capacity, &price, &view.currency]);
-    // Plain fields always serialise.
-    let rendered = serde_json::to_string(&view).unwrap_or_default();
-    let made = app.store.create_sale(id, &draft, &key, fingerprint, &rendered).await;
+    let terms = draft.check().map_err(|invalid| error::invalid(&invalid))?;
+    let fingerprint = Fingerprint::of(&["sale", &format!("{terms:?}")]);
+    let sale = Sale { id: SaleId::from_uuid(Uuid::now_v7()), terms };
+    let now = app.store.now().await.map_err(|error| error::reading(&error))?;
+    let view = SaleView::of(&crate::domain::State::created(sale.clone()), now);
+    let reply = Reply::render(Kind::SaleCreated, &view);
+    let replica = app.granting.replica();
+    let made = app.store.create_sale(&sale, now, replica, &key, fingerprint, &reply.body).await;
     let made = made.map_err(|error| error::writing(&error))?;
     if made.fingerprint != fingerprint {
         return Err(error::key_reused());
     }
-    Ok(body::stored(StatusCode::CREATED, made.body, !made.now))
+    let reply = Reply { kind: Kind::SaleCreated, body: made.body.into() };
+    Ok(body::stored(&reply, !made.now))
+}
+
+/// `PATCH /v1/sales/{sale_id}`: changes a sale's terms, while it sells.
+pub(super) async fn change(
+    _admin: AsAdmin,
+    State(app): State<Arc<App>>,
+    Id(sale): Id<SaleId>,
+    headers: HeaderMap,
+    Body(change): Body<SaleChange>,
+) -> Result<Response, Problem> {
+    let manner = Manner::read(&headers)?;
+    submit(&app, sale, manner, Command::Change(change)).await
 }
 
 /// `GET /v1/sales/{sale_id}`: a sale as it stands.
 pub(super) async fn read(
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     Id(id): Id<SaleId>,
 ) -> Result<Json<SaleView>, Problem> {
-    let row = app.reads.sale(id).await.map_err(|error| error::reading(&error))?;
-    let row = row.ok_or_else(|| error::no_such("sale"))?;
-    Ok(Json(SaleView {
-        sale_id: row.id.to_string(),
-        name: row.name,
-        unit_price_minor: row.unit_price_minor,
-        currency: row.currency,
-        strategy: row.strategy,
-        capacity: row.capacity.into(),
-        sold: row.sold.into(),
-        left: i64::from(row.capacity) - i64::from(row.sold),
+    let read = app.reads.sale(id).await.map_err(|error| error::reading(&error))?;
+    let (state, now) = read.ok_or_else(|| error::no_such("sale"))?;
+    Ok(Json(SaleView::of(&state, now)))
+}
+
+/// Tells a list of nothing from one of no sale at all.
+pub(super) async fn or_unknown(app: &App, id: SaleId, is_empty: bool) -> Result<(), Problem> {
+    if is_empty {
+        let read = app.reads.sale(id).await.map_err(|error| error::reading(&error))?;
+        let _sale = read.ok_or_else(|| error::no_such("sale"))?;
+    }
+    Ok(())
+}
+
+#[derive(Serialize)]
+pub(super) struct Sales {
+    sales: Vec<SaleView>,
+    /// What to give as `after` for the next page; null on the last one.
+    next: Option<String>,
+}
+
+/// `GET /v1/sales`: sales, newest first.
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    page: PageQuery,
+) -> Result<Json<Sales>, Problem> {
+    let (after, limit) = (page.id()?, page.limit()?);
+    let read = app.reads.sales(after, limit.and_one()).await;
+    let Page { items, next } = limit.page(read.map_err(|error| error::reading(&error))?);
+    let next = next.map(|(state, _): (crate::domain::State, _)| state.sale.id.to_string());
+    Ok(Json(Sales {
+        sales: items.iter().map(|(state, now)| SaleView::of(state, *now)).collect(),
+        next,
     }))
 }

@@ -12,7 +12,10 @@ pub enum StoreError {
     Stale(Stale),
     /// The sale has changed since the decision. Nothing was written; reload and decide again.
     #[error("the sale has changed since the decision")]
-    Moved,
+    Moved {
+        /// The version that it is at, if the server said so.
+        current: Option<i64>,
+    },
     /// A key was granted before. Nothing was written; look it up and decide again.
     #[error("an idempotency key was granted before")]
     KeyTaken,
@@ -66,7 +69,7 @@ fn meaning(code: &str, constraint: Option<&str>, ended: bool) -> Meaning {
     }
     match (code, constraint) {
         ("LH002", _) => Meaning::Moved,
-        ("23505", Some("one_reply_per_key")) => Meaning::KeyTaken,
+        ("23505", Some("one_reply_per_key" | "commands_pkey")) => Meaning::KeyTaken,
         ("23514", Some("never_oversold")) => Meaning::OverCapacity,
         // Serialisation, deadlock, limits of locks and statements, read-only, starting up.
         ("40001" | "40P01" | "55P03" | "57014" | "25006" | "57P03", _) => Meaning::RolledBack,
@@ -82,6 +85,11 @@ fn meaning(code: &str, constraint: Option<&str>, ended: bool) -> Meaning {
 }
 
 impl StoreError {
+    /// A sale that was there, and is not any more.
+    pub(crate) fn gone(sale: crate::domain::SaleId) -> Self {
+        Self::Corrupt(format!("no sale {sale} any more"))
+    }
+
     /// Sorts an error of a statement that was sent.
     pub(super) fn of(error: sqlx::Error) -> Self {
         if let Some(stale) = Stale::from_error(&error) {
@@ -95,7 +103,10 @@ impl StoreError {
         };
         let ended = matches!(refusal.severity(), PgSeverity::Fatal | PgSeverity::Panic);
         match meaning(refusal.code(), refusal.constraint(), ended) {
-            Meaning::Moved => Self::Moved,
+            Meaning::Moved => {
+                let current = refusal.detail().and_then(|version| version.parse().ok());
+                Self::Moved { current }
+            }
             Meaning::KeyTaken => Self::KeyTaken,
             Meaning::OverCapacity => Self::OverCapacity,
             Meaning::RolledBack => Self::Unavailable(error),
@@ -115,6 +126,7 @@ mod tests {
         let table = [
             ("LH002", None, Moved),
             ("23505", Some("one_reply_per_key"), KeyTaken),
+            ("23505", Some("commands_pkey"), KeyTaken),
             ("23505", Some("purchases_pkey"), Refused),
             ("23514", Some("never_oversold"), OverCapacity),
             ("23514", Some("sales_capacity_check"), Refused),

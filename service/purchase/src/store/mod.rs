@@ -1,29 +1,53 @@
 //! Postgres: the only room that knows SQL.
 //!
-//! Every call is one statement without a transaction of the caller's: there is no `begin` that a
-//! dropped future could leave open on a pooled connection, and no connection is held between two
-//! round trips.
+//! Every call but one is a single statement without a transaction of the caller's: there is no `begin`
+//! that a dropped future could leave open on a pooled connection, and no connection is held between two
+//! round trips. The one is [`Store::lock_sale`], which takes care of that.
 
+mod check;
+mod chores;
+mod commands;
+mod deliveries;
 mod error;
-mod grants;
+mod gate;
+mod live;
+mod locked;
+mod log;
+mod migrations;
 mod reads;
 mod sales;
+mod state;
+mod stream;
+mod terms;
 #[cfg(feature = "faults")]
 mod unfenced;
+mod webhooks;
+mod writes;
 
 use std::{str::FromStr as _, time::Duration};
 
 use sqlx::{
-    Connection as _, PgConnection, PgPool, Postgres,
-    pool::PoolConnection,
+    Connection as _,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::time::error::Elapsed;
 
+pub use check::DatabaseReport;
+pub use commands::{CommandRan, Ran};
+pub use deliveries::{DeliveryEnd, OpenDelivery, Pending, Target};
 pub use error::StoreError;
-pub use grants::Batch;
-pub use reads::{PurchaseRow, SaleRow};
+use gate::{Gate, Held};
+pub use live::{Activity, RATE_MS, ReplicaRow};
+pub use locked::Locked;
+pub use log::EventRead;
+pub use migrations::MigrationReport;
+pub use reads::ClaimRead;
 pub use sales::Made;
+pub use state::About;
+pub use stream::News;
+pub use webhooks::{Refused, WebhookMade};
+pub use writes::Batch;
+pub(crate) use writes::granted_units;
 
 /// Settings of the connections to Postgres. Not `Debug`: the address holds a password.
 #[derive(Clone)]
@@ -31,6 +55,8 @@ pub use sales::Made;
 pub struct StoreConfig {
     /// `postgres://user:password@host:port/database`.
     pub url: String,
+    /// What the connections are for, in metrics.
+    pub name: &'static str,
     /// Connections kept at most. More make a hot row slower, not faster.
     pub connections_max: u32,
     /// How long to wait for a connection, and how long a statement may then run on the server before
@@ -52,7 +78,7 @@ const CONNECTIONS_MIN: u32 = 2;
 /// Sales, purchases and the fence in Postgres. Cloning is cheap and shares the connections.
 #[derive(Clone, Debug)]
 pub struct Store {
-    pool: PgPool,
+    gate: Gate,
     limit: Duration,
 }
 
@@ -90,74 +116,54 @@ impl Store {
                 })
             })
             .connect_lazy_with(options);
-        Ok(Self { pool, limit: limit + PATIENCE })
+        let gate = Gate::new(pool, config.name, config.connections_max, limit);
+        Ok(Self { gate, limit: limit + PATIENCE })
     }
 
-    /// Makes or updates tables and functions, the fence's included. Run by an explicit command,
-    /// never on the way to serving; two at once wait for each other.
-    ///
-    /// # Errors
-    ///
-    /// When the database cannot be reached, does not keep text as UTF-8, or a migration fails or
-    /// was changed after it ran.
-    pub async fn migrate(url: &str) -> Result<(), StoreError> {
-        // A connection of its own, without the limits of serving: a migration takes its time.
-        let options = PgConnectOptions::from_str(url).map_err(StoreError::Url)?;
-        let options = options.application_name("leasehold-migrate");
-        let connecting = PgConnection::connect_with(&options).await;
-        let mut connection = connecting.map_err(StoreError::Unavailable)?;
-        let encoding: String = sqlx::query_scalar("show server_encoding")
-            .fetch_one(&mut connection)
-            .await
-            .map_err(StoreError::of)?;
-        if encoding != "UTF8" {
-            return Err(StoreError::Encoding(encoding));
-        }
-        leasehold::fence::install(&mut connection).await.map_err(StoreError::of)?;
-        sqlx::migrate!().run(&mut connection).await.map_err(StoreError::Migrate)?;
-        connection.close().await.map_err(StoreError::of)
-    }
-
-    /// Whether Postgres answers and has our tables.
+    /// Whether Postgres answers and has all tables that this program needs; newer ones do not matter.
     ///
     /// # Errors
     ///
     /// When it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
         let mut connection = self.connection().await?;
-        let ask = sqlx::query("select 1 from sales limit 1").execute(&mut *connection);
+        let ask = sqlx::query_scalar::<_, bool>(
+            "select exists (select from _sqlx_migrations where version = $1 and success)",
+        )
+        .bind(migrations::newest())
+        .fetch_one(&mut *connection);
         let answer = tokio::time::timeout(self.limit, ask).await;
-        settle(connection, answer).map(|_| ())
+        let is_there = settle(connection, answer)?;
+        if is_there { Ok(()) } else { Err(StoreError::NotMigrated) }
     }
 
-    /// Connections in use and idle.
-    #[must_use]
-    pub fn connections(&self) -> (u32, usize) {
-        (self.pool.size(), self.pool.num_idle())
+    /// Exports how the connections are used.
+    pub fn export(&self) {
+        self.gate.export();
     }
 
     /// Closes every connection once it is idle.
     pub async fn close(&self) {
-        self.pool.close().await;
+        self.gate.close().await;
     }
 
     /// Nothing has been sent when this fails.
-    async fn connection(&self) -> Result<PoolConnection<Postgres>, StoreError> {
-        self.pool.acquire().await.map_err(StoreError::Unavailable)
+    async fn connection(&self) -> Result<Held, StoreError> {
+        self.gate.pass().await.map_err(StoreError::Unavailable)
     }
 }
 
 /// Reads what a statement came to. A connection whose answer did not come in time is closed: a
 /// pool that waited for that answer would wait as long.
 fn settle<T>(
-    connection: PoolConnection<Postgres>,
+    connection: Held,
     answer: Result<Result<T, sqlx::Error>, Elapsed>,
 ) -> Result<T, StoreError> {
     match answer {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(StoreError::of(error)),
         Err(Elapsed { .. }) => {
-            drop(connection.detach());
+            connection.discard();
             Err(StoreError::Unknown(sqlx::Error::PoolTimedOut))
         }
     }

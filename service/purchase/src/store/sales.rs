@@ -1,7 +1,7 @@
 //! Making sales.
 
-use super::{Store, StoreError, settle};
-use crate::domain::{Fingerprint, IdempotencyKey, SaleDraft, SaleId};
+use super::{Store, StoreError, settle, terms::TermsRow};
+use crate::domain::{Fingerprint, IdempotencyKey, Moment, Sale};
 
 /// What a key that makes a sale stands for now.
 #[derive(Clone, Debug)]
@@ -15,6 +15,18 @@ pub struct Made {
 }
 
 impl Store {
+    /// The database's time.
+    ///
+    /// # Errors
+    ///
+    /// As the database says.
+    pub async fn now(&self) -> Result<Moment, StoreError> {
+        let mut connection = self.connection().await?;
+        let ask = sqlx::query_scalar("select leasehold_now()").fetch_one(&mut *connection);
+        let answer = tokio::time::timeout(self.limit, ask).await;
+        settle(connection, answer).map(Moment::from_millis)
+    }
+
     /// Makes a sale once per key, and stores what is answered.
     ///
     /// # Errors
@@ -22,22 +34,22 @@ impl Store {
     /// As the database says; after [`StoreError::Unknown`], ask again with the same key.
     pub async fn create_sale(
         &self,
-        id: SaleId,
-        draft: &SaleDraft,
+        sale: &Sale,
+        at: Moment,
+        replica: &str,
         key: &IdempotencyKey,
         fingerprint: Fingerprint,
         body: &str,
     ) -> Result<Made, StoreError> {
-        let currency = draft.unit_price.currency();
+        let terms = TermsRow::of(&sale.terms).to_json()?;
         let mut connection = self.connection().await?;
         let ask = sqlx::query_as::<_, (bool, Vec<u8>, String)>(
-            "select made, fingerprint, body from create_sale($1, $2, $3, $4, $5, $6, $7, $8)",
+            "select made, fingerprint, body from create_sale($1, $2::jsonb, $3, $4, $5, $6, $7)",
         )
-        .bind(id.as_uuid())
-        .bind(&draft.name)
-        .bind(draft.capacity.cast_signed())
-        .bind(draft.unit_price.minor())
-        .bind(currency.as_str())
+        .bind(sale.id.as_uuid())
+        .bind(terms)
+        .bind(at.as_millis())
+        .bind(replica)
         .bind(key.as_str())
         .bind(&fingerprint.as_bytes()[..])
         .bind(body)
