@@ -97,13 +97,22 @@ impl Process {
     /// When it has ended, or the kernel did not stop it in time.
     pub fn pause(&self) -> anyhow::Result<()> {
         self.signal(Signal::SIGSTOP)?;
+        self.stands_still()
+    }
+
+    /// Returns when it stands, whoever stopped it. One that is about to stop itself must not be
+    /// stopped a second time: it would stand again after it was resumed.
+    ///
+    /// # Errors
+    /// When it has ended, or does not stop in time.
+    pub fn stands_still(&self) -> anyhow::Result<()> {
         let deadline = Instant::now() + SIGNAL_LIMIT;
         loop {
             match process_table::is_stopped(self.pid) {
                 Some(true) => return Ok(()),
                 Some(false) if Instant::now() < deadline => thread::sleep(POLL),
-                Some(false) => bail!("{}: not stopped {SIGNAL_LIMIT:?} after SIGSTOP", self.name),
-                None => bail!("{}: ended while it was being paused", self.name),
+                Some(false) => bail!("{}: not stopped within {SIGNAL_LIMIT:?}", self.name),
+                None => bail!("{}: ended instead of stopping", self.name),
             }
         }
     }

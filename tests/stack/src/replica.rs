@@ -75,10 +75,12 @@ impl ReplicaConfig {
                 .env("REDIS_URLS", self.redis_urls.join(","))
                 .env("LEASEHOLD_REPLICA", name)
                 .env("LEASEHOLD_LISTEN", "127.0.0.1:0")
-                .env("LEASEHOLD_BUYER_KEY_SHA256", self.keys.buyer_digest())
-                .env("LEASEHOLD_ADMIN_KEY_SHA256", self.keys.admin_digest())
                 .env("LEASEHOLD_DRAIN_MS", "200")
                 .capture_lines(4);
+        // One of the two, as the service wants it.
+        if !self.env.iter().any(|(key, _)| key == "LEASEHOLD_KEYS_FILE") {
+            launch = launch.env("LEASEHOLD_KEYS", self.keys.list());
+        }
         for (key, value) in &self.env {
             launch = launch.env(key, value);
         }

@@ -34,12 +34,11 @@ impl Keys {
         Self { buyer: key("buyer"), admin: key("admin") }
     }
 
-    pub(crate) fn buyer_digest(&self) -> String {
-        hex::encode(Sha256::digest(&self.buyer))
-    }
-
-    pub(crate) fn admin_digest(&self) -> String {
-        hex::encode(Sha256::digest(&self.admin))
+    /// The list of them, as replicas take it.
+    #[must_use]
+    pub fn list(&self) -> String {
+        let digest = |key: &str| hex::encode(Sha256::digest(key));
+        format!("shop:buyer:{},office:admin:{}", digest(&self.buyer), digest(&self.admin))
     }
 }
 
@@ -115,14 +114,22 @@ impl Shop {
         tokio::time::timeout(ANSWER_LIMIT, whole).await.context("no answer in time")?
     }
 
-    /// `GET`.
+    /// `GET`, as a buyer.
     ///
     /// # Errors
     /// As [`Shop::send`].
     pub async fn get(&self, url: &str) -> anyhow::Result<Answer> {
+        self.get_as(url, &self.keys.buyer).await
+    }
+
+    /// `GET` with one of the API keys.
+    ///
+    /// # Errors
+    /// As [`Shop::send`].
+    pub async fn get_as(&self, url: &str, api_key: &str) -> anyhow::Result<Answer> {
         let request = Request::builder()
             .uri(url)
-            .header("authorization", format!("Bearer {}", self.keys.buyer))
+            .header("authorization", format!("Bearer {api_key}"))
             .body(Full::default())?;
         self.send(request).await
     }
@@ -138,8 +145,33 @@ impl Shop {
         key: &str,
         body: &Value,
     ) -> anyhow::Result<Answer> {
+        self.change(Method::POST, url, api_key, key, body).await
+    }
+
+    /// `PATCH`, otherwise as [`Shop::post`].
+    ///
+    /// # Errors
+    /// As [`Shop::send`].
+    pub async fn patch(
+        &self,
+        url: &str,
+        api_key: &str,
+        key: &str,
+        body: &Value,
+    ) -> anyhow::Result<Answer> {
+        self.change(Method::PATCH, url, api_key, key, body).await
+    }
+
+    async fn change(
+        &self,
+        method: Method,
+        url: &str,
+        api_key: &str,
+        key: &str,
+        body: &Value,
+    ) -> anyhow::Result<Answer> {
         let request = Request::builder()
-            .method(Method::POST)
+            .method(method)
             .uri(url)
             .header("authorization", format!("Bearer {api_key}"))
             .header("idempotency-key", key)

@@ -13,8 +13,7 @@ async fn a_late_write(world: &World) -> Vec<String> {
     let early = world.buy(0, sale, "early");
     let late = async {
         world.reached("before_write").await;
-        // Returns once it stands still.
-        world.replicas[0].process().pause().unwrap();
+        world.replicas[0].process().stands_still().unwrap();
         // Granted only once the lease of the stopped replica is over.
         let answer = world.buy(1, sale, "late").await.unwrap();
         assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");

@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 use leasehold::{LeaseConfig, Leases, ReleaseOutcome};
 use leasehold_stack::Persistence;
 
-use crate::servers::{PATIENCE, TTL, client, nodes, resource};
+use crate::servers::{PATIENCE, TTL, client, found, nodes, resource};
 
 #[tokio::test]
 async fn tokens_grow_across_clients_and_dead_nodes() {
     let mut stack = nodes(5, Persistence::Durable).await;
+    found(&stack).await;
     let clients = [client(&stack), client(&stack), client(&stack)];
     let mut newest = None;
     for turn in 0..60 {

@@ -22,20 +22,25 @@ const NAME: &str = "lease";
 const PASSWORD: &str = "secret";
 
 /// The rules of the README's user.
-fn rules() -> Vec<&'static str> {
+pub(crate) fn rules() -> Vec<&'static str> {
     let line = README.lines().find_map(|line| line.strip_prefix("user lease on >secret "));
     line.expect("the README has the line").split_whitespace().collect()
 }
 
-async fn make_user(redis: &mut MultiplexedConnection, rules: &[&str]) {
+pub(crate) async fn make_user(redis: &mut MultiplexedConnection, rules: &[&str]) {
     redis::cmd("ACL").arg("DELUSER").arg(NAME).exec_async(redis).await.unwrap();
     let mut set = redis::cmd("ACL");
     set.arg("SETUSER").arg(NAME).arg("reset").arg("on").arg(format!(">{PASSWORD}")).arg(rules);
     set.exec_async(redis).await.unwrap();
 }
 
+/// A node's address with that user.
+pub(crate) fn with_user(url: &str) -> String {
+    url.replace("redis://", &format!("redis://{NAME}:{PASSWORD}@"))
+}
+
 fn url(stack: &Stack) -> String {
-    stack.nodes[0].url().replace("redis://", &format!("redis://{NAME}:{PASSWORD}@"))
+    with_user(&stack.nodes[0].url())
 }
 
 fn grant(holder: u128, waiter: Option<ClientId>) -> Question {

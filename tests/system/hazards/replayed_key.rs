@@ -1,10 +1,13 @@
 //! The same request twice, at once, elsewhere, after the sale is sold out, or with another body.
 
+use std::time::{Duration, Instant};
+
 use futures_util::future::join_all;
 use hyper::StatusCode;
 use serde_json::json;
+use sqlx::Connection as _;
 
-use crate::world::World;
+use crate::world::{LIMIT, World};
 
 #[tokio::test]
 async fn a_repeated_key_gets_the_first_answer_byte_for_byte_on_every_replica() {
@@ -70,4 +73,25 @@ async fn a_sale_is_made_once_per_key() {
     assert_eq!(one.body, two.body);
     assert_ne!(one.replayed, two.replayed);
     assert_eq!(make(0, "b").await.code(), "idempotency_key_reused");
+}
+
+#[tokio::test]
+async fn old_replies_are_forgotten_however_many_and_however_seldom_sales_are_tidied() {
+    let world = World::start_with(0, &[("LEASEHOLD_SWEEP_MS", "86400000")]).await;
+    let mut books = sqlx::PgConnection::connect(&world.stack.database_url()).await.unwrap();
+    let fill = "insert into replies (scope, key, fingerprint, kind, body, created_at) \
+        select gen_random_uuid(), 'k', decode(repeat('00', 32), 'hex'), 'purchased', '{}', \
+        case when n = 1 then leasehold_now() else 0 end from generate_series(1, 20001) n";
+    let _filled = sqlx::query(fill).execute(&mut books).await.unwrap();
+    let _replica = world.config.start("replica-1").await.unwrap();
+    let begun = Instant::now();
+    loop {
+        let count = sqlx::query_scalar("select count(*) from replies").fetch_one(&mut books);
+        let kept: i64 = count.await.unwrap();
+        if kept == 1 {
+            break;
+        }
+        assert!(kept > 1 && begun.elapsed() < LIMIT, "{kept} replies are kept");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }

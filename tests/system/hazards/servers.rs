@@ -64,6 +64,16 @@ pub(crate) async fn all_vote(stack: &Stack) -> bool {
     true
 }
 
+/// Takes turns until every node votes: new ones begin one after the other, and one that is lost in
+/// between would keep the rest from it.
+pub(crate) async fn found(stack: &Stack) {
+    let leases = client(stack);
+    while !all_vote(stack).await {
+        let lease = leases.acquire(&Resource::new("founding").unwrap(), PATIENCE).await.unwrap();
+        let _outcome = lease.release().await;
+    }
+}
+
 pub(crate) async fn get(node: &LeaseNode, key: &str) -> Option<String> {
     redis::cmd("GET").arg(key).query_async(&mut redis(node).await).await.unwrap()
 }

@@ -67,6 +67,21 @@ const ABSENCES: &[Absence] = &[
         why: "arrows go down",
     },
     Absence {
+        below: "service/purchase/src/grant",
+        words: &["redis::", "XADD"],
+        why: "only queue/ knows redis",
+    },
+    Absence {
+        below: "service/purchase/src/queue",
+        words: &["crate::grant", "crate::http", "crate::store", "sqlx"],
+        why: "arrows go down, and only store/ knows SQL",
+    },
+    Absence {
+        below: "service/purchase/src/webhook",
+        words: &["crate::http", "crate::grant", "sqlx", "select "],
+        why: "arrows go down, and only store/ knows SQL",
+    },
+    Absence {
         below: "service/purchase/src/http",
         words: &["sqlx", "select "],
         why: "only store/ knows SQL",

@@ -26,19 +26,19 @@ const REQUIRED: &str = "LEASEHOLD_TLS";
 const LACKING: [&str; 2] = ["Failed finding TLS support", ">>> 'tls-port"];
 
 /// Signs certificates.
-struct Authority {
-    certificate: Certificate,
+pub(crate) struct Authority {
+    pub(crate) certificate: Certificate,
     key: KeyPair,
 }
 
 /// A certificate and its key, as PEM.
-struct Signed {
-    certificate: String,
-    key: String,
+pub(crate) struct Signed {
+    pub(crate) certificate: String,
+    pub(crate) key: String,
 }
 
 impl Authority {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -46,7 +46,7 @@ impl Authority {
         Self { certificate: params.self_signed(&key).unwrap(), key }
     }
 
-    fn sign(&self, name: &str) -> Signed {
+    pub(crate) fn sign(&self, name: &str) -> Signed {
         let params = CertificateParams::new([name.to_owned()]).unwrap();
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.certificate, &self.key).unwrap();

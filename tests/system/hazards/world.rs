@@ -10,6 +10,8 @@ use leasehold_stack::{
 };
 use uuid::Uuid;
 
+use crate::servers;
+
 /// The leases' lifetime in these tests: short, since some of them wait for its end.
 pub(crate) const TTL: Duration = Duration::from_millis(1000);
 
@@ -24,7 +26,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Three lease nodes, Postgres, and this many replicas.
+    /// Three lease nodes that vote, Postgres, and this many replicas.
     pub(crate) async fn start(replicas: usize) -> Self {
         Self::start_with(replicas, &[]).await
     }
@@ -54,6 +56,7 @@ impl World {
         for number in 1..=replicas {
             started.push(config.start(&format!("replica-{number}")).await.unwrap());
         }
+        servers::found(&stack).await;
         Self { replicas: started, shop: Shop::new(keys), config, stack }
     }
 
@@ -89,6 +92,28 @@ impl World {
         std::fs::write(self.fault(point), what).unwrap();
     }
 
+    /// Waits until so many processes are held at a point.
+    pub(crate) async fn held(&self, point: &str, count: usize) {
+        let start = format!("{point}.held-");
+        let is_one = |entry: &std::fs::DirEntry| {
+            entry.file_name().to_str().is_some_and(|name| name.starts_with(&start))
+        };
+        let held = || {
+            let entries = std::fs::read_dir(self.stack.folder().join("faults")).unwrap();
+            entries.flatten().filter(is_one).count()
+        };
+        until(&format!("fewer than {count} are held at {point}"), || held() >= count).await;
+    }
+
+    /// Takes a fault away, and the traces of those whom it held.
+    pub(crate) fn lift(&self, name: &str) {
+        for entry in std::fs::read_dir(self.stack.folder().join("faults")).unwrap().flatten() {
+            if entry.path().file_stem().is_some_and(|stem| stem == name) {
+                std::fs::remove_file(entry.path()).unwrap();
+            }
+        }
+    }
+
     /// Waits until a process has reached a planted point.
     pub(crate) async fn reached(&self, point: &str) {
         let file = self.fault(point);
@@ -97,8 +122,8 @@ impl World {
 
     /// One counter of a replica.
     pub(crate) async fn counter(&self, replica: usize, name: &str) -> u64 {
-        let answer =
-            self.shop.get(&format!("{}/metrics", self.replicas[replica].url())).await.unwrap();
+        let url = format!("{}/metrics", self.replicas[replica].url());
+        let answer = self.shop.get_as(&url, &self.shop.keys().admin).await.unwrap();
         let text = String::from_utf8_lossy(&answer.body).into_owned();
         let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
         line.map_or(0, |value| value.parse().unwrap())

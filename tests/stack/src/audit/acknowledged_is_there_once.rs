@@ -10,7 +10,7 @@ use crate::{Answered, Told};
 
 pub(super) fn check(books: &Books, told: &[Answered]) -> Vec<String> {
     let mut of_buyer: HashMap<&str, Vec<_>> = HashMap::new();
-    for purchase in &books.purchases {
+    for purchase in books.purchases() {
         of_buyer.entry(&purchase.buyer).or_default().push(purchase.id);
     }
     told.iter()
@@ -27,9 +27,9 @@ mod tests {
     #[test]
     fn finds_a_lost_and_a_doubled_purchase() {
         let (mut books, told) = super::super::books::sound();
-        let lost = books.purchases.remove(0);
+        let lost = books.claims.remove(0);
         assert_eq!(super::check(&books, &told).len(), 1);
-        books.purchases.extend([lost.clone(), lost]);
+        books.claims.extend([lost.clone(), lost]);
         assert_eq!(super::check(&books, &told).len(), 1);
     }
 }

@@ -3,13 +3,15 @@
 
 mod acknowledged_is_there_once;
 mod books;
+mod log_has_no_gap;
+mod log_rebuilds_the_sale;
 mod never_oversold;
 mod nothing_unasked;
 mod one_purchase_per_key;
 mod refused_is_not_there;
 mod tokens_never_go_back;
 
-pub use books::{BatchRow, Books, PurchaseRow, ReplyRow};
+pub use books::{BatchRow, Books, ClaimRow, ReplyRow};
 
 use crate::Answered;
 
@@ -24,6 +26,8 @@ pub const INVARIANTS: &[Invariant] = &[
     ("one purchase for each key", one_purchase_per_key::check),
     ("nothing is there that nobody asked for", nothing_unasked::check),
     ("fencing tokens never go back", tokens_never_go_back::check),
+    ("the log has no gap", log_has_no_gap::check),
+    ("the log rebuilds the sale", log_rebuilds_the_sale::check),
 ];
 
 /// Everything that all invariants find, each with the invariant's name.

@@ -14,8 +14,7 @@ pub(super) fn check(books: &Books, told: &[Answered]) -> Vec<String> {
         .map(|answered| answered.buyer.as_str())
         .collect();
     books
-        .purchases
-        .iter()
+        .purchases()
         .filter(|purchase| !possible.contains(&*purchase.buyer))
         .map(|purchase| {
             format!("purchase {} of {} was asked for by nobody", purchase.id, purchase.buyer)
@@ -28,7 +27,7 @@ mod tests {
     #[test]
     fn finds_a_purchase_that_nobody_asked_for() {
         let (mut books, told) = super::super::books::sound();
-        books.purchases[0].buyer = "nobody".to_owned();
+        books.claims[0].buyer = "nobody".to_owned();
         assert_eq!(super::check(&books, &told).len(), 1);
     }
 }

@@ -9,8 +9,7 @@ use crate::{Answered, Told};
 
 pub(super) fn check(books: &Books, told: &[Answered]) -> Vec<String> {
     let keys: HashSet<&str> = books.replies.iter().map(|reply| reply.key.as_str()).collect();
-    let buyers: HashSet<&str> =
-        books.purchases.iter().map(|purchase| purchase.buyer.as_str()).collect();
+    let buyers: HashSet<&str> = books.purchases().map(|purchase| purchase.buyer.as_str()).collect();
     told.iter()
         .filter(|answered| answered.told == Told::No)
         .filter(|answered| keys.contains(&*answered.key) || buyers.contains(&*answered.buyer))

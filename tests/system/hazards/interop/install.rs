@@ -12,7 +12,7 @@ use tokio::sync::OnceCell;
 
 use crate::skipped::skip;
 
-/// How long a package manager may take; it fetches 3 MB.
+/// How long a package manager may take; it fetches 15 MB at most.
 const FETCH_LIMIT: Duration = Duration::from_secs(300);
 /// How long a program may take to say its version: it may start from a cold disk.
 const VERSION_LIMIT: Duration = Duration::from_secs(30);
@@ -25,10 +25,10 @@ const TAMPERED: [&str; 3] = ["DO NOT MATCH THE HASHES", "EINTEGRITY", "EUSAGE"];
 
 /// A language whose packages can be had or not.
 #[derive(Debug)]
-pub(super) struct Language {
+pub(crate) struct Language {
     name: &'static str,
     /// What runs its scripts.
-    pub(super) interpreter: &'static str,
+    pub(crate) interpreter: &'static str,
     package_manager: &'static [&'static str],
     /// The lists of packages.
     lists: &'static [&'static str],
@@ -45,6 +45,28 @@ pub(super) const PYTHON: Language = Language {
         "install",
         "--target=.",
         "--requirement=requirements.txt",
+        "--require-hashes",
+        "--only-binary=:all:",
+        "--no-deps",
+        "--retries=1",
+        "--timeout=20",
+    ],
+    fetched: {
+        static FETCHED: OnceCell<Result<PathBuf, String>> = OnceCell::const_new();
+        &FETCHED
+    },
+};
+
+/// What asks the API whatever its description allows, and what not.
+pub(crate) const FUZZER: Language = Language {
+    name: "python",
+    interpreter: "python3",
+    package_manager: &["python3", "-m", "pip"],
+    lists: &["schemathesis.txt"],
+    install: &[
+        "install",
+        "--target=.",
+        "--requirement=schemathesis.txt",
         "--require-hashes",
         "--only-binary=:all:",
         "--no-deps",
@@ -77,13 +99,13 @@ pub(super) const NODE: Language = Language {
 };
 
 /// The scripts and the lists of packages.
-pub(super) fn sources() -> PathBuf {
+pub(crate) fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("interop")
 }
 
 impl Language {
     /// The folder with the packages; `None` after saying that the test is skipped, and why.
-    pub(super) async fn packages(&self) -> Option<&Path> {
+    pub(crate) async fn packages(&self) -> Option<&Path> {
         match self.fetched.get_or_init(|| self.fetch()).await {
             Ok(folder) => Some(folder),
             Err(why) => {

@@ -6,7 +6,7 @@
 
 mod claims;
 mod counter;
-mod install;
+pub(crate) mod install;
 mod meeting;
 mod peer;
 mod program;
