@@ -5,6 +5,7 @@ mod contend;
 mod lease;
 mod limit;
 mod pair;
+mod sale;
 mod servers;
 mod stats;
 
@@ -27,16 +28,29 @@ enum Command {
     Lease(lease::Args),
     /// Many tasks or processes that want one resource, beside rslock and prototypes of a hand-over
     Contend(contend::Args),
+    /// One hot sale, in each of the ways to grant it
+    Sale(sale::Args),
     /// One process of `contend`; it takes its order from stdin
     #[command(name = contend::WORKER, hide = true)]
     ContendWorker,
+    /// A server without a strategy, for `sale`
+    #[command(name = sale::plain::NAME, hide = true)]
+    Plain,
 }
 
 fn main() -> ExitCode {
+    // Replicas are this program, under another name.
+    let mut args: Vec<_> = std::env::args_os().collect();
+    if args.get(1).is_some_and(|arg| arg == "purchase") {
+        let _program = args.remove(0);
+        return leasehold_purchase::cli::main(args);
+    }
     let done = match Cli::parse().command {
         Command::Lease(args) => lease::run(&args),
         Command::Contend(args) => contend::run(&args),
+        Command::Sale(args) => sale::run(&args),
         Command::ContendWorker => contend::work(),
+        Command::Plain => sale::plain::serve(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
