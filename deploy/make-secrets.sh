@@ -3,14 +3,14 @@
 #
 #   deploy/make-secrets.sh
 #
-# It prints the two API keys. That is the only time they are seen: what is kept is their
-# SHA-256, which is all the service needs. Nothing is ever overwritten. For new keys, stop
-# the stack and move deploy/secrets/ away; keep postgres_password and database_url from it,
-# for Postgres takes its password only when it makes its (empty) data folder.
+# It prints the API keys. That is the only time they are seen: what is kept is their SHA-256,
+# which is all the service needs. Nothing is ever overwritten. For a further key, add a line to
+# deploy/secrets/keys (`purchase keys` helps) in place, without a new file under the old name:
+# the replicas look at it every few seconds, and take a line away as well.
 set -eu
 
 cd "$(dirname "$0")"
-names='postgres_password database_url admin_key_sha256 buyer_key_sha256'
+names='postgres_password database_url keys'
 
 if [ -e secrets ]; then
     for name in $names; do
@@ -36,7 +36,7 @@ sha256_hex() {
     fi
 }
 
-# No newline at the end: some readers keep it.
+# No newline is added: some readers keep it.
 put() {
     if [ "${#2}" -lt 64 ]; then
         echo "could not make $1" >&2
@@ -57,12 +57,18 @@ password=$(random_hex)
 # The prefix tells scanners and people which key leaked.
 admin_key=lh_admin_$(random_hex)
 buyer_key=lh_buyer_$(random_hex)
+metrics_key=lh_metrics_$(random_hex)
 
 put postgres_password "$password"
 # Plain text, said aloud: the network between the two is internal to this host.
 put database_url "postgres://leasehold:$password@postgres:5432/leasehold?sslmode=disable"
-put admin_key_sha256 "$(sha256_hex "$admin_key")"
-put buyer_key_sha256 "$(sha256_hex "$buyer_key")"
+put keys "# name:scope:sha256[:until=2027-01-31T00:00:00Z], one a line
+admin:admin:$(sha256_hex "$admin_key")
+shop:buyer:$(sha256_hex "$buyer_key")
+metrics:metrics:$(sha256_hex "$metrics_key")
+"
+# This one is edited.
+chmod 0644 "$new/keys"
 
 mv "$new" secrets
 trap - EXIT
@@ -70,6 +76,7 @@ trap - EXIT
 cat <<END
 Made deploy/secrets/. Write the keys down: they are not kept anywhere.
 
-  admin  $admin_key
-  buyer  $buyer_key
+  admin    $admin_key
+  buyer    $buyer_key
+  metrics  $metrics_key
 END

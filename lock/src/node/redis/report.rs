@@ -23,6 +23,9 @@ pub struct ServerReport {
     /// How it writes its append-only file: `always`, `everysec`, `no`, `off` without one, or
     /// `unknown` when this user may not ask.
     pub append_only: String,
+    /// What its clock said as it answered, in milliseconds since 1970; `None` when it does not say.
+    /// Not among the [`warnings`](Self::warnings): nothing here reads a clock to compare it with.
+    pub clock_ms: Option<i64>,
 }
 
 /// Something that works, but not as well as it could. Its text says what to set instead.
@@ -101,6 +104,7 @@ impl ServerReport {
             eviction: value("maxmemory_policy").to_owned(),
             has_memory_limit: !matches!(value("maxmemory"), "0" | ""),
             append_only,
+            clock_ms: value("server_time_usec").parse::<i64>().ok().map(|us| us / 1000),
         }
     }
 
@@ -127,6 +131,13 @@ impl ServerReport {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_is_read_where_there_is_one() {
+        let read = |about| ServerReport::read("a:1".into(), about, None).clock_ms;
+        assert_eq!(read("server_time_usec:1795370645123456\r\n"), Some(1_795_370_645_123));
+        assert_eq!([read(""), read("server_time_usec:soon\r\n")], [None, None]);
+    }
 
     #[test]
     fn settings_that_lose_leases_are_warned_about() {
