@@ -2,12 +2,12 @@
 
 use axum::{
     extract::Request,
-    http::{StatusCode, Version, header},
+    http::{Version, header},
     middleware::Next,
     response::Response,
 };
 
-use crate::problem::Problem;
+use crate::{code, problem::Problem};
 
 /// Refuses requests without a `Host`, or with several: what stands between a client and us may read
 /// another one of them than we do (RFC 9112, section 3.2). A layer for the whole router.
@@ -22,6 +22,5 @@ pub async fn demand(request: Request, next: Next) -> Result<Response, Problem> {
     if (least..=1).contains(&hosts) {
         return Ok(next.run(request).await);
     }
-    let detail = format!("send one Host header, not {hosts}");
-    Err(Problem::new(StatusCode::BAD_REQUEST, "invalid_request", detail))
+    Err(code::INVALID_REQUEST.says(format!("send one Host header, not {hosts}")))
 }

@@ -1,10 +1,15 @@
 //! What the services share: listening (with TLS) and draining, API keys and their limits, files that
-//! change, problem documents, telemetry.
+//! change, reading requests, problem documents and the table of their codes, telemetry.
 //!
 //! Nothing here knows what a service does.
 
 pub mod auth;
+pub mod body;
+pub mod caller;
+pub mod code;
+pub mod error;
 pub mod files;
+pub mod health;
 pub mod host;
 pub mod problem;
 pub mod rate;

@@ -30,9 +30,9 @@ struct Wire<'a> {
 }
 
 impl Problem {
-    /// A problem with a stable code that clients may branch on, and a sentence for people.
-    #[must_use]
-    pub fn new(
+    /// A problem with a stable code that clients may branch on, and a sentence for people. Only codes
+    /// make problems: one that stands in no table would be described nowhere.
+    pub(crate) fn new(
         status: StatusCode,
         code: &'static str,
         detail: impl Into<Cow<'static, str>>,

@@ -12,7 +12,9 @@ use std::{
 use anyhow::Context as _;
 use leasehold::Leases;
 use leasehold_kit::{
+    caller::Door,
     files::LOOK_EVERY,
+    health::Readiness,
     serve::{Limits, Stopped, raise_open_files, serve as serve_http, terminated},
     telemetry,
 };
@@ -22,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use super::config::ServeConfig;
 use crate::{
     grant::Granting,
-    http::{App, Readiness, router},
+    http::{App, router},
     live::{Hub, Tally, beat},
     queue::Queue,
     store::{MigrationReport, Store, StoreConfig},
@@ -61,8 +63,7 @@ pub(super) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
         reads: reads.clone(),
         granting: granting.clone(),
         leases: leases.clone(),
-        keys: config.edge.keys.clone(),
-        rates: config.edge.rates,
+        door: Door { keys: config.edge.keys.clone(), rates: config.edge.rates },
         tally,
         hub,
         readiness: Readiness::default(),

@@ -1,98 +1,16 @@
-//! Reading requests: every way to fail is a problem document.
-
-use std::time::Duration;
+//! Reading requests, and answers that are sent as they were stored.
 
 use axum::{
-    Json,
-    extract::{
-        FromRequest, FromRequestParts, Path, Request,
-        rejection::{JsonRejection, JsonSyntaxError},
-    },
+    extract::FromRequestParts,
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
+pub(super) use leasehold_kit::body::{Body, InPath};
 use leasehold_kit::problem::Problem;
-use serde::de::DeserializeOwned;
-use serde_path_to_error::Error;
 
 pub(super) use super::caller::{AsAdmin, AsBuyer};
-use super::{code, error, object::Object, words};
+use super::{code, error};
 use crate::domain::{IdempotencyKey, Invalid, Kind, Reply};
-
-/// How long a client may take to send a body: a slow one holds a connection.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// A JSON body.
-pub(super) struct Body<T>(pub(super) T);
-
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
-    type Rejection = Problem;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let Ok(read) =
-            tokio::time::timeout(BODY_TIMEOUT, Json::<Object>::from_request(request, state)).await
-        else {
-            let detail = format!("the body did not come within {BODY_TIMEOUT:?}");
-            return Err(code::BODY_TIMEOUT.says(detail));
-        };
-        match read {
-            // An object, and not a list of its values in order, which serde would take as well.
-            Ok(Json(Object(object))) => {
-                words::read(object).map(Self).map_err(|why| code::INVALID_REQUEST.says(why))
-            }
-            Err(rejection) => Err(unreadable(&rejection)),
-        }
-    }
-}
-
-fn unreadable(rejection: &JsonRejection) -> Problem {
-    match rejection {
-        JsonRejection::MissingJsonContentType(_) => {
-            code::UNSUPPORTED_MEDIA_TYPE.says("send the body as application/json")
-        }
-        JsonRejection::JsonSyntaxError(error) => match out_of_range(error) {
-            Some(field) => code::INVALID_REQUEST.says(words::out_of_range(&field)),
-            None => code::INVALID_REQUEST.says("the body is not JSON"),
-        },
-        JsonRejection::JsonDataError(error) => {
-            let repeated = words::repeated(&error.body_text());
-            let detail = repeated.unwrap_or_else(|| "the body must be a JSON object".to_owned());
-            code::INVALID_REQUEST.says(detail)
-        }
-        other if other.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            let detail = format!("a body has at most {} bytes", super::BODY_BYTES_MAX);
-            code::BODY_TOO_LARGE.says(detail)
-        }
-        _ => code::INVALID_REQUEST.says("the body did not come whole"),
-    }
-}
-
-/// The field with a number that is JSON, but larger than the library reads, as 1e400.
-fn out_of_range(error: &JsonSyntaxError) -> Option<String> {
-    let mut cause: &(dyn std::error::Error + 'static) = error;
-    let read = loop {
-        cause = cause.source()?;
-        if let Some(read) = cause.downcast_ref::<Error<serde_json::Error>>() {
-            break read;
-        }
-    };
-    let is_range = read.inner().to_string().starts_with("number out of range");
-    is_range.then(|| read.path().to_string())
-}
-
-/// Texts in the path.
-pub(super) struct InPath<T>(pub(super) T);
-
-impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for InPath<T> {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let read = Path::<T>::from_request_parts(parts, state).await;
-        let Path(found) =
-            read.map_err(|_| code::INVALID_REQUEST.says("the path cannot be read"))?;
-        Ok(Self(found))
-    }
-}
 
 /// An id in the path.
 pub(super) struct Id<T>(pub(super) T);

@@ -1,161 +1,124 @@
 //! The stable codes of problems: the one table of them. Answers are made from it, the API's
 //! description lists it, and `docs/errors.md` is written from it.
 
-use std::borrow::Cow;
-
-use axum::http::StatusCode;
-use leasehold_kit::problem::Problem;
-
-/// A stable code: what clients may branch on.
-#[derive(Debug)]
-pub(super) struct Code {
-    pub(super) name: &'static str,
-    pub(super) status: StatusCode,
-    /// What it says, and what to do.
-    pub(super) meaning: &'static str,
-    /// A sentence as clients may read it.
-    pub(super) example: &'static str,
-}
-
-impl Code {
-    /// A problem with this code, and a sentence for people.
-    pub(super) fn says(&self, detail: impl Into<Cow<'static, str>>) -> Problem {
-        Problem::new(self.status, self.name, detail)
-    }
-}
-
-/// Constants by the codes' names, and all of them in order.
-macro_rules! codes {
-    ($($constant:ident $name:literal $status:ident $meaning:literal $example:literal)*) => {
-        $(pub(super) const $constant: Code = Code {
-            name: $name,
-            status: StatusCode::$status,
-            meaning: $meaning,
-            example: $example,
-        };)*
-
-        /// Every code, ordered by status.
-        pub(super) const ALL: &[&Code] = &[$(&$constant),*];
-    };
-}
-
-codes! {
-    INVALID_REQUEST "invalid_request" BAD_REQUEST
+leasehold_kit::codes! {
+    INVALID_REQUEST
         "a header, path, query or body cannot be read, or a field is outside its limits"
         "quantity must be 1 to 1000"
-    IDEMPOTENCY_KEY_MISSING "idempotency_key_missing" BAD_REQUEST
+    IDEMPOTENCY_KEY_MISSING = "idempotency_key_missing" BAD_REQUEST
         "a POST or PATCH without `Idempotency-Key`"
         "send an Idempotency-Key header: your own name for this request, new for every new intent"
-    UNAUTHORIZED "unauthorized" UNAUTHORIZED
+    UNAUTHORIZED
         "no API key, an unknown one, or one that has expired"
         "the API key is not known"
-    FORBIDDEN "forbidden" FORBIDDEN
+    FORBIDDEN
         "the API key does not allow this"
         "the API key does not allow this"
-    NOT_YOURS "not_yours" FORBIDDEN
+    NOT_YOURS = "not_yours" FORBIDDEN
         "the reservation is another buyer's"
         "it belongs to another buyer"
-    NOT_FOUND "not_found" NOT_FOUND
+    NOT_FOUND
         "no such route, sale, purchase, reservation or stored reply"
         "there is no such sale"
-    METHOD_NOT_ALLOWED "method_not_allowed" METHOD_NOT_ALLOWED
+    METHOD_NOT_ALLOWED
         "the route knows other methods; `Allow` lists them"
         "the route knows other methods"
-    BODY_TIMEOUT "body_timeout" REQUEST_TIMEOUT
+    BODY_TIMEOUT
         "the body did not come in time"
         "the body did not come within 10s"
-    SOLD_OUT "sold_out" CONFLICT
+    SOLD_OUT = "sold_out" CONFLICT
         "fewer units are left than were asked for"
         "only 2 left"
-    NOT_OPEN "not_open" CONFLICT
+    NOT_OPEN = "not_open" CONFLICT
         "selling has not begun"
         "selling begins at 2030-01-31T20:00:00.000Z"
-    CLOSED "closed" CONFLICT
+    CLOSED = "closed" CONFLICT
         "selling has ended"
         "selling has ended"
-    LIMIT_REACHED "limit_reached" CONFLICT
+    LIMIT_REACHED = "limit_reached" CONFLICT
         "the buyer would have more than one buyer may"
         "one buyer may have 4, and this one has 3"
-    TOO_MANY_WEBHOOKS "too_many_webhooks" CONFLICT
+    TOO_MANY_WEBHOOKS = "too_many_webhooks" CONFLICT
         "as many webhooks as there may be"
         "there are 100 already; delete one first"
-    WAITING_LIST_FULL "waiting_list_full" CONFLICT
+    WAITING_LIST_FULL = "waiting_list_full" CONFLICT
         "as many wait as may"
         "too many wait already"
-    WRONG_STATUS "wrong_status" CONFLICT
+    WRONG_STATUS = "wrong_status" CONFLICT
         "the reservation or purchase is in a status in which this cannot happen"
         "it is expired"
-    REFUND_TOO_LARGE "refund_too_large" CONFLICT
+    REFUND_TOO_LARGE = "refund_too_large" CONFLICT
         "more units are to be given back than there are"
         "at most 2 units can be given back"
-    BELOW_SOLD "below_sold" CONFLICT
+    BELOW_SOLD = "below_sold" CONFLICT
         "a capacity below what is sold and reserved"
         "70 units are sold and reserved already"
-    VERSION_MISMATCH "version_mismatch" CONFLICT
+    VERSION_MISMATCH = "version_mismatch" CONFLICT
         "the sale is not at the `expected_version`; read it again and decide anew"
         "the sale is at version 7"
-    CONFLICT "conflict" CONFLICT
+    CONFLICT = "conflict" CONFLICT
         "the sale changed whenever this was decided (of sales that grant without a lease); nothing happened, try again after `Retry-After`"
         "others were faster 64 times, the sale is at version 7; nothing happened"
-    BODY_TOO_LARGE "body_too_large" PAYLOAD_TOO_LARGE
+    BODY_TOO_LARGE
         "the body is larger than the limit"
         "a body has at most 16384 bytes"
-    UNSUPPORTED_MEDIA_TYPE "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE
+    UNSUPPORTED_MEDIA_TYPE
         "the body is not `application/json`"
         "send the body as application/json"
-    WRONG_AMOUNT "wrong_amount" UNPROCESSABLE_ENTITY
+    WRONG_AMOUNT = "wrong_amount" UNPROCESSABLE_ENTITY
         "the payment is not the price"
         "the price is 5000 minor units"
-    WRONG_CURRENCY "wrong_currency" UNPROCESSABLE_ENTITY
+    WRONG_CURRENCY = "wrong_currency" UNPROCESSABLE_ENTITY
         "the payment is in another currency than the sale"
         "the sale's currency is EUR"
-    IDEMPOTENCY_KEY_REUSED "idempotency_key_reused" UNPROCESSABLE_ENTITY
+    IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused" UNPROCESSABLE_ENTITY
         "the key was used for another request"
         "the Idempotency-Key was used for another request; take a new one"
-    RATE_LIMITED "rate_limited" TOO_MANY_REQUESTS
+    RATE_LIMITED
         "the API key asks too often; nothing happened, try again after `Retry-After`"
         "this API key asks too often; nothing happened"
-    INTERNAL "internal" INTERNAL_SERVER_ERROR
+    INTERNAL
         "a fault of ours; the log has the rest, under the answer's `x-request-id`"
         "a fault of ours"
-    BUSY "busy" SERVICE_UNAVAILABLE
+    BUSY = "busy" SERVICE_UNAVAILABLE
         "too many orders of this sale wait; nothing happened, try again after `Retry-After`"
         "too many requests are waiting; nothing happened"
-    OVERLOADED "overloaded" SERVICE_UNAVAILABLE
+    OVERLOADED
         "too many requests are under way; nothing happened, try again after `Retry-After`"
         "too many requests are under way"
-    UNAVAILABLE "unavailable" SERVICE_UNAVAILABLE
+    UNAVAILABLE
         "Postgres or the lease nodes do not answer; nothing happened, try again after `Retry-After`"
         "a server that is needed does not answer; nothing happened"
-    DRAINING "draining" SERVICE_UNAVAILABLE
+    DRAINING
         "the replica is about to stop; only `/readyz` says so"
         "this replica is about to stop"
-    OUTCOME_UNKNOWN "outcome_unknown" GATEWAY_TIMEOUT
+    OUTCOME_UNKNOWN = "outcome_unknown" GATEWAY_TIMEOUT
         "it may have happened: ask again with the same key"
         "it may have happened; send the same request with the same Idempotency-Key to find out"
 }
 
+const ABOUT: &str = "\
+# Error codes
+
+<!-- Written by `purchase openapi --codes`: change src/http/code.rs, not this file. -->
+
+Errors are `application/problem+json`: `title`, `status`, `code` and `detail`. Programs branch on the
+code, which is stable; the detail is for people. Everything but `outcome_unknown` and `internal` says
+that nothing happened. What is not HTTP, or has a head that is too large, gets 400 or 431 without a
+body.
+
+";
+
 /// The table as Markdown: `docs/errors.md`.
 pub(super) fn table() -> String {
-    let mut text = String::from(
-        "# Error codes\n\n\
-         <!-- Written by `purchase openapi --codes`: change src/http/code.rs, not this file. -->\n\n\
-         Errors are `application/problem+json`: `title`, `status`, `code` and `detail`. Programs branch on the\n\
-         code, which is stable; the detail is for people. Everything but `outcome_unknown` and `internal` says\n\
-         that nothing happened. What is not HTTP, or has a head that is too large, gets 400 or 431 without a\n\
-         body.\n\n\
-         | code | status | meaning |\n| --- | --- | --- |\n",
-    );
-    for code in ALL {
-        let row = format!("| `{}` | {} | {} |\n", code.name, code.status.as_u16(), code.meaning);
-        text.push_str(&row);
-    }
-    text
+    leasehold_kit::code::table(ABOUT, ALL)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeSet, fs, path::Path};
+    use std::collections::BTreeSet;
+
+    use leasehold_kit::code::COMMON;
 
     use super::*;
 
@@ -178,29 +141,11 @@ mod tests {
         assert!(ALL.is_sorted_by_key(|code| code.status));
     }
 
-    /// The source of this room, whose problems are all made from the table.
-    fn sources(folder: &Path) -> Vec<(String, String)> {
-        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-        let mut found = Vec::new();
-        for path in entries {
-            if path.is_dir() {
-                found.extend(sources(&path));
-            } else {
-                found.push((path.display().to_string(), fs::read_to_string(&path).unwrap()));
-            }
-        }
-        found
-    }
-
     #[test]
-    fn problems_are_made_from_the_table_alone() {
-        let room = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http");
-        for (file, text) in sources(&room) {
-            let own = text.contains(concat!("Problem", "::new(")) && !file.ends_with("code.rs");
-            assert!(!own, "{file} makes a problem with a code that is not in code.rs");
+    fn what_the_kit_answers_is_in_the_table() {
+        for common in COMMON {
+            let status = ALL.iter().find(|code| code.name == common.name).map(|code| code.status);
+            assert_eq!(status, Some(common.status), "{}", common.name);
         }
-        let kit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kit/src/host.rs");
-        let host = fs::read_to_string(kit).unwrap();
-        assert!(host.contains(INVALID_REQUEST.name), "the kit's own code is not in the table");
     }
 }

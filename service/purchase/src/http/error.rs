@@ -1,9 +1,10 @@
 //! What goes wrong, as a client is told. The table of codes is in `code.rs`, and in `docs/errors.md`.
 
-use std::{any::Any, time::Duration};
-
-use axum::response::{IntoResponse as _, Response};
-use leasehold_kit::{auth::Denied, problem::Problem, rate::TooOften};
+pub(super) use leasehold_kit::error::{no_such, unavailable};
+use leasehold_kit::{
+    error::{RETRY_AFTER, internal},
+    problem::Problem,
+};
 
 use super::code;
 use crate::{
@@ -12,38 +13,11 @@ use crate::{
     store::StoreError,
 };
 
-/// When to try again after a refusal that passes.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
-
 const TO_ASK_AGAIN: &str =
     "it may have happened; send the same request with the same Idempotency-Key to find out";
 
 pub(super) fn invalid(error: &Invalid) -> Problem {
     code::INVALID_REQUEST.says(error.to_string())
-}
-
-pub(super) fn denied(denied: Denied) -> Problem {
-    match denied {
-        Denied::Missing => {
-            let how = "send the API key as \"Authorization: Bearer <key>\"";
-            code::UNAUTHORIZED.says(how)
-        }
-        Denied::Unknown => code::UNAUTHORIZED.says("the API key is not known"),
-        Denied::Expired => {
-            let detail = "the API key has expired; ask for a new one";
-            code::UNAUTHORIZED.says(detail)
-        }
-        Denied::Scope => code::FORBIDDEN.says("the API key does not allow this"),
-    }
-}
-
-pub(super) fn too_often(refused: TooOften) -> Problem {
-    let detail = "this API key asks too often; nothing happened";
-    code::RATE_LIMITED.says(detail).retry_after(refused.after)
-}
-
-pub(super) fn no_such(what: &'static str) -> Problem {
-    code::NOT_FOUND.says(format!("there is no such {what}"))
 }
 
 pub(super) fn key_reused() -> Problem {
@@ -135,31 +109,4 @@ pub(super) fn writing(error: &StoreError) -> Problem {
         }
         other => reading(other),
     }
-}
-
-/// The log gets the reason; the client gets what it may act on.
-pub(super) fn unavailable(why: &str) -> Problem {
-    tracing::warn!(reason = why, "unavailable");
-    let detail = "a server that is needed does not answer; nothing happened";
-    code::UNAVAILABLE.says(detail).retry_after(RETRY_AFTER)
-}
-
-fn internal(why: &str) -> Problem {
-    tracing::error!(reason = why, "internal error");
-    code::INTERNAL.says("a fault of ours")
-}
-
-pub(super) async fn no_such_route() -> Problem {
-    no_such("route")
-}
-
-pub(super) async fn no_such_method() -> Problem {
-    code::METHOD_NOT_ALLOWED.says("the route knows other methods")
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "the layer hands the panic over")]
-pub(super) fn panicked(panic: Box<dyn Any + Send>) -> Response {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-    internal(text.unwrap_or("panic")).into_response()
 }

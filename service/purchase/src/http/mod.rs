@@ -1,4 +1,4 @@
-//! The API: JSON over HTTP. The only room that knows status codes.
+//! The API: JSON over HTTP. The only room of this crate that knows status codes.
 
 mod body;
 mod caller;
@@ -9,21 +9,16 @@ mod error;
 mod events;
 mod health;
 mod live;
-mod object;
 mod openapi;
 mod page;
 mod sales;
 mod submit;
 mod web;
 mod webhooks;
-mod words;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 use axum::{
@@ -35,9 +30,14 @@ use axum::{
 };
 use leasehold::Leases;
 use leasehold_kit::{
-    auth::Keys, host, problem::Problem, rate::Rates, request, telemetry::PrometheusHandle,
+    body::BODY_BYTES_MAX,
+    caller::{Door, ask},
+    error::{no_such_method, no_such_route, panicked, turned_away},
+    health::Readiness,
+    host, request,
+    telemetry::PrometheusHandle,
 };
-use tower::{BoxError, ServiceBuilder, limit::GlobalConcurrencyLimitLayer};
+use tower::{ServiceBuilder, limit::GlobalConcurrencyLimitLayer};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
@@ -46,11 +46,7 @@ use crate::{
     store::Store,
 };
 
-pub use health::Readiness;
 pub use openapi::{description, table_of_codes};
-
-/// Largest request body, in bytes.
-pub const BODY_BYTES_MAX: usize = 16 * 1024;
 
 /// What the handlers work with.
 #[derive(Debug)]
@@ -63,10 +59,8 @@ pub struct App {
     pub granting: Granting,
     /// For the readiness check.
     pub leases: Leases,
-    /// Who may do what.
-    pub keys: Keys,
-    /// How often each key may ask.
-    pub rates: Rates,
+    /// Who may do what, and how often.
+    pub door: Door,
     /// Counts what buyers are told.
     pub tally: Arc<Tally>,
     /// For those who watch.
@@ -119,26 +113,21 @@ pub fn router(app: App, requests_max: usize) -> Router {
         );
     let metrics = Router::new().route("/metrics", get(health::metrics));
     // Not where load balancers look: a crowd must not make a replica seem ill.
-    let counted = api
-        .merge(metrics)
-        .merge(web::pages())
-        .layer(from_fn_with_state(Arc::clone(&app), caller::ask));
-    let health =
-        Router::new().route("/livez", get(health::live)).route("/readyz", get(health::ready));
+    let counted =
+        api.merge(metrics).merge(web::pages()).layer(from_fn_with_state(app.door.clone(), ask));
+    let health = Router::new()
+        .route("/livez", get(leasehold_kit::health::live))
+        .route("/readyz", get(health::ready));
     counted
         .merge(health)
-        .fallback(error::no_such_route)
-        .method_not_allowed_fallback(error::no_such_method)
+        .fallback(no_such_route)
+        .method_not_allowed_fallback(no_such_method)
         .with_state(app)
         .layer(
             ServiceBuilder::new()
                 .layer(from_fn(request::observe))
-                .layer(CatchPanicLayer::custom(error::panicked))
+                .layer(CatchPanicLayer::custom(panicked))
                 .layer(from_fn(host::demand))
                 .layer(DefaultBodyLimit::max(BODY_BYTES_MAX)),
         )
-}
-
-async fn turned_away(_overloaded: BoxError) -> Problem {
-    code::OVERLOADED.says("too many requests are under way").retry_after(Duration::from_secs(1))
 }

@@ -1,13 +1,10 @@
 //! Long lists in pages: `?limit=` and `?after=`.
 
-use axum::{
-    extract::{FromRequestParts, Query},
-    http::request::Parts,
-};
-use leasehold_kit::problem::Problem;
+use axum::{extract::FromRequestParts, http::request::Parts};
+use leasehold_kit::{body::InQuery, problem::Problem};
 use serde::Deserialize;
 
-use super::{code, error, words};
+use super::error;
 use crate::domain::{Buyer, Invalid, SaleId};
 
 /// Items of a page, unless a request says otherwise.
@@ -29,10 +26,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PageQuery {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let read = Query::<Self>::from_request_parts(parts, state).await;
-        let Query(query) = read.map_err(|rejection| {
-            code::INVALID_REQUEST.says(words::explained("the query", &rejection.body_text()))
-        })?;
+        let InQuery(query) = InQuery::<Self>::from_request_parts(parts, state).await?;
         Ok(query)
     }
 }

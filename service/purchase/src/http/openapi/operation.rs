@@ -7,7 +7,8 @@ use leasehold_kit::auth::Scope;
 use serde_json::{Map, Value, json};
 
 use super::schema::{reference, uuid};
-use crate::http::code::{self, Code};
+use crate::http::code;
+use leasehold_kit::code::Code;
 
 /// What a client can ask for.
 pub(super) struct Operation {

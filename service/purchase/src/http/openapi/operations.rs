@@ -11,7 +11,8 @@ use super::{
         Operation,
     },
 };
-use crate::http::code::{self, Code};
+use crate::http::code;
+use leasehold_kit::code::Code;
 
 pub(super) const TAGS: [(&str, &str); 6] = [
     ("Sales", "What is sold, on which terms, and what happened to it."),

@@ -84,12 +84,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::domain::WithoutLeases;
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Inner {
         quantity: i64,
+    }
+
+    #[derive(Debug, Default, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Policy {
+        #[default]
+        Refuse,
+        Continue,
     }
 
     #[derive(Debug, Default, Deserialize)]
@@ -99,7 +106,7 @@ mod tests {
         partial: bool,
         lines: Vec<Inner>,
         inner: Option<Inner>,
-        policy: WithoutLeases,
+        policy: Policy,
     }
 
     fn said(value: Value) -> String {
