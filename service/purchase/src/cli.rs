@@ -4,10 +4,8 @@
 mod check;
 mod config;
 mod database;
-mod edge;
 mod health;
 mod help;
-mod keys;
 mod retries;
 mod serve;
 mod traces;
@@ -17,19 +15,25 @@ use std::{ffi::OsString, io::Write as _, process::ExitCode};
 
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser, Subcommand};
-use leasehold_kit::telemetry;
+use leasehold_kit::{
+    cli::keys::{self, KeysCommand},
+    telemetry,
+};
 
 use crate::{
     http,
     store::{Store, StoreConfig},
 };
 
+/// What the program is called.
+const PROGRAM: &str = "purchase";
+
 /// Sells limited stock from many stateless replicas, never more than there is.
 ///
 /// Replicas take turns under leases on Redis or Valkey servers; Postgres keeps what was sold, and refuses
 /// whoever writes after its turn.
 #[derive(Parser)]
-#[command(name = "purchase", version, arg_required_else_help = true, after_help = help::PURCHASE)]
+#[command(name = PROGRAM, version, arg_required_else_help = true, after_help = help::PURCHASE)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -61,8 +65,8 @@ enum Command {
     /// Ask a replica whether it is ready: exit code 0 if so, 1 if not
     Health(health::HealthArgs),
     /// Work with API keys
-    #[command(subcommand)]
-    Keys(keys::KeysCommand),
+    #[command(subcommand, mut_subcommands(help::of_keys))]
+    Keys(KeysCommand),
     /// Print the API's description (OpenAPI 3.1)
     Openapi {
         /// Print the table of error codes instead, as Markdown
@@ -98,7 +102,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 #[expect(clippy::print_stderr, reason = "a program's last words are for the person who started it")]
 fn report(error: &anyhow::Error) {
-    eprintln!("purchase: {error:#}");
+    eprintln!("{PROGRAM}: {error:#}");
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
@@ -117,7 +121,7 @@ async fn command(command: Command) -> anyhow::Result<ExitCode> {
         Command::CheckConfig(args) => return check::run(&args).await,
         Command::Migrate(args) => migrate(&args.store()?).await?,
         Command::Health(args) => health::ask(&args).await?,
-        Command::Keys(command) => keys::run(&command)?,
+        Command::Keys(command) => keys::run(&command, PROGRAM)?,
         Command::Openapi { codes: true } => print(http::table_of_codes().as_bytes())?,
         Command::Openapi { codes: false } => print(http::description().as_bytes())?,
         Command::Completions { shell } => complete(shell)?,
@@ -133,7 +137,7 @@ fn print(text: &[u8]) -> anyhow::Result<()> {
 /// Into memory first: who writes straight to a pipe that nobody reads any more, panics.
 fn complete(shell: clap_complete::Shell) -> anyhow::Result<()> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "purchase", &mut script);
+    clap_complete::generate(shell, &mut Cli::command(), PROGRAM, &mut script);
     print(&script)
 }
 

@@ -87,6 +87,11 @@ const ABSENCES: &[Absence] = &[
         why: "only store/ knows SQL",
     },
     Absence {
+        below: "service/kit",
+        words: &["leasehold_purchase", "leasehold::", "sqlx", "redis"],
+        why: "the kit does not know what a service does",
+    },
+    Absence {
         below: "service",
         words: &["leasehold_stack"],
         why: "services do not know the tests",

@@ -1,17 +1,15 @@
 //! What can be set. `--help` is the documentation; every option names its variable.
 
-use std::{net::SocketAddr, path::Path, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
-use anyhow::Context as _;
 use clap::Args;
 use leasehold::LeaseConfig;
-
-use super::{
-    database::DatabaseArgs,
+use leasehold_kit::cli::{
     edge::{Edge, EdgeArgs},
-    retries::RetryArgs,
-    webhooks::WebhookArgs,
+    value,
 };
+
+use super::{PROGRAM, database::DatabaseArgs, retries::RetryArgs, webhooks::WebhookArgs};
 use crate::{grant::GrantConfig, store::StoreConfig, webhook::WebhookConfig};
 
 /// How a replica runs.
@@ -114,7 +112,7 @@ pub(super) struct ServeConfig {
 impl ServeArgs {
     pub(super) fn check(&self) -> anyhow::Result<ServeConfig> {
         let redis_urls = self.nodes()?;
-        let edge = self.edge.check()?;
+        let edge = self.edge.check(PROGRAM)?;
         let mut grant = self.grant()?;
         let mut store = self.database.store()?;
         let mut reads = store.clone();
@@ -187,20 +185,6 @@ fn queue_name(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err("a queue's name has 1 to 64 characters of a-z, 0-9 and -".to_owned())
-    }
-}
-
-/// A value that is given, or stands in a file; exactly one of the two.
-pub(super) fn value(given: Option<&str>, file: Option<&str>, name: &str) -> anyhow::Result<String> {
-    match (given, file) {
-        (Some(_), Some(_)) => anyhow::bail!("set {name} or {name}_FILE, not both"),
-        (Some(value), None) => Ok(value.to_owned()),
-        (None, Some(path)) => {
-            let text = std::fs::read_to_string(Path::new(path));
-            let text = text.with_context(|| format!("{name}_FILE {path:?} cannot be read"))?;
-            Ok(text.trim().to_owned())
-        }
-        (None, None) => anyhow::bail!("{name} is not set (or {name}_FILE; see --help)"),
     }
 }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use clap::Args;
+use leasehold_kit::cli::value;
 
-use super::config::value;
 use crate::store::StoreConfig;
 
 /// Where the database is.

@@ -1,5 +1,7 @@
 //! What `--help` says after the options.
 
+use clap::Command;
+
 pub(super) const PURCHASE: &str = "\
 Examples:
   purchase keys new --name office --scope admin   make an API key, and a line for LEASEHOLD_KEYS_FILE
@@ -40,10 +42,15 @@ Exit codes:
   2  wrong usage
   3  warnings only: it will run, but should be set up otherwise";
 
-pub(super) const KEYS_NEW: &str = "\
+const KEYS_NEW: &str = "\
 The key has 256 random bits behind its prefix and is kept nowhere. Its line has only its digest.
 
 Example, for a file that LEASEHOLD_KEYS_FILE names:
   key=$(purchase keys new --name web-2 --scope buyer --days 90 2>line) && cat line >>keys
 
 To replace a key: add the new one's line, let programs change over, take the old one's line away.";
+
+/// The commands of `keys`, which do not know what this program is called.
+pub(super) fn of_keys(command: Command) -> Command {
+    if command.get_name() == "new" { command.after_help(KEYS_NEW) } else { command }
+}

@@ -12,7 +12,6 @@ use std::{
 use anyhow::Context as _;
 use leasehold::Leases;
 use leasehold_kit::{
-    caller::Door,
     files::LOOK_EVERY,
     health::Readiness,
     serve::{Limits, Stopped, raise_open_files, serve as serve_http, terminated},
@@ -63,7 +62,7 @@ pub(super) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
         reads: reads.clone(),
         granting: granting.clone(),
         leases: leases.clone(),
-        door: Door { keys: config.edge.keys.clone(), rates: config.edge.rates },
+        door: config.edge.door.clone(),
         tally,
         hub,
         readiness: Readiness::default(),
@@ -79,7 +78,7 @@ pub(super) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     tracing::warn!("this build can be told to fail: it is for tests, not for selling");
     tracing::info!(replica = %replica, %address, lease.nodes = leases.nodes(), "serving");
     if let Some(file) = config.edge.keys_file {
-        drop(tokio::spawn(config.edge.keys.follow(file, LOOK_EVERY)));
+        drop(tokio::spawn(config.edge.door.keys.follow(file, LOOK_EVERY)));
     }
     let scheme = if config.edge.tls.is_some() { "https" } else { "http" };
     let tls = config.edge.tls.map(|(tls, files)| {

@@ -1,13 +1,13 @@
 //! The door, and times that must fit together.
 
-use leasehold_kit::auth::Scope;
+use leasehold_kit::{auth::Scope, cli::edge::EdgeArgs};
 use time::OffsetDateTime;
 
 use super::Findings;
-use crate::cli::{config::ServeArgs, edge::EdgeArgs};
+use crate::cli::{PROGRAM, config::ServeArgs};
 
 pub(super) fn keys(args: &EdgeArgs, findings: &mut Findings) {
-    let list = match args.keys() {
+    let list = match args.keys(PROGRAM) {
         Ok((keys, _file)) => keys.list(),
         Err(error) => return findings.failed(&error),
     };

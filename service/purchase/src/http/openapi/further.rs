@@ -1,15 +1,15 @@
 //! What can be asked for beside selling: reservations, what happens now, and what operators ask.
 
-use leasehold_kit::auth::Scope::{Admin, Buyer, Metrics};
-
-use super::{
-    operation::{
+use leasehold_kit::{
+    auth::Scope::{Admin, Buyer, Metrics},
+    openapi::{
         Answer,
         Content::{Description, Either, Events, Json, Text},
         Operation,
     },
-    operations::{A_PAGE, QUEUED, READING, answer},
 };
+
+use super::operations::{A_PAGE, QUEUED, READING, answer};
 use crate::http::code;
 
 const OF_A_RESERVATION: &[(&str, &str, &str)] = &[

@@ -2,10 +2,8 @@
 //! codes; tests hold it against the router and against what requests and views really are.
 
 mod further;
-mod operation;
 mod operations;
 mod requests;
-mod schema;
 #[cfg(test)]
 mod tests;
 mod views;
@@ -14,10 +12,16 @@ mod webhooks;
 use std::sync::LazyLock;
 
 use axum::http::header;
+use leasehold_kit::openapi::{
+    Api, Writes,
+    schema::{or_else, text, uuid, with},
+};
 use serde_json::{Map, Value, json};
 
-use self::schema::{or_else, text, uuid, with};
-use super::page::{LIMIT, LIMIT_MAX};
+use super::{
+    code,
+    page::{LIMIT, LIMIT_MAX},
+};
 use crate::domain::{BUYER_CHARS_MAX, KEY_BYTES_MAX};
 
 const ABOUT: &str = "\
@@ -37,12 +41,14 @@ are not known are refused. Times are RFC 3339 in UTC with milliseconds; money is
 has an `x-request-id`: the request's own, or ours.";
 
 /// The description, as it is committed and served.
-static TEXT: LazyLock<String> = LazyLock::new(|| {
-    // Plain values always serialise.
-    let mut text = serde_json::to_string_pretty(&document()).unwrap_or_default();
-    text.push('\n');
-    text
-});
+static TEXT: LazyLock<String> = LazyLock::new(|| api().text());
+
+/// Whoever changes something says by a key of their own what they mean to do.
+const WRITES: Writes = Writes {
+    parameters: &["IdempotencyKey"],
+    headers: &[("idempotency-replayed", "Replayed")],
+    codes: &[&code::IDEMPOTENCY_KEY_MISSING, &code::IDEMPOTENCY_KEY_REUSED, &code::OUTCOME_UNKNOWN],
+};
 
 /// The API's description as JSON, with a line break at its end.
 #[must_use]
@@ -53,7 +59,7 @@ pub fn description() -> &'static str {
 /// The table of error codes, as Markdown.
 #[must_use]
 pub fn table_of_codes() -> String {
-    super::code::table()
+    code::table()
 }
 
 /// `GET /v1/openapi.json`.
@@ -61,42 +67,36 @@ pub(super) async fn serve() -> ([(header::HeaderName, &'static str); 1], &'stati
     ([(header::CONTENT_TYPE, "application/json")], description())
 }
 
-fn document() -> Value {
-    let mut paths: Map<String, Value> = Map::new();
-    for operation in operations::all() {
-        let item = paths.entry(operation.path).or_insert_with(|| json!({}));
-        item[operation.method] = operation.written();
-    }
+fn api() -> Api {
     let mut schemas = Map::new();
     requests::all(&mut schemas);
     views::all(&mut schemas);
     webhooks::schemas(&mut schemas);
-    json!({
-        "openapi": "3.1.0",
-        "info": {
-            "title": "Leasehold purchases",
-            "version": env!("CARGO_PKG_VERSION"),
-            "description": ABOUT,
-            "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
-        },
-        "tags": operations::TAGS.map(|(name, about)| json!({ "name": name, "description": about })),
-        "paths": paths,
-        "components": {
-            "securitySchemes": { "api_key": {
-                "type": "http",
-                "scheme": "bearer",
-                "description": "An API key. It has a scope: `buyer`, `admin` (everything), or `metrics`.",
-            } },
-            "parameters": parameters(),
-            "headers": headers(),
-            "responses": operation::responses(operations::all()),
-            "examples": operation::examples(),
-            "schemas": schemas,
-        },
-    })
+    Api {
+        title: "Leasehold purchases",
+        version: env!("CARGO_PKG_VERSION"),
+        about: ABOUT,
+        tags: operations::TAGS,
+        operations: operations::all().collect(),
+        codes: code::ALL,
+        in_path,
+        writes: WRITES,
+        parameters: parameters(),
+        headers: headers(),
+        schemas,
+    }
 }
 
-fn parameters() -> Value {
+fn in_path(name: &str) -> Value {
+    let about = match name {
+        "key" => return json!({ "$ref": "#/components/parameters/Key" }),
+        "sale_id" => "The sale's id.",
+        _ => "Its id.",
+    };
+    json!({ "name": name, "in": "path", "required": true, "description": about, "schema": uuid() })
+}
+
+fn parameters() -> Map<String, Value> {
     let query = |name: &str, about: &str, schema: Value| json!({ "name": name, "in": "query", "required": false, "description": about, "schema": schema });
     let limit = json!({ "type": "integer", "minimum": 1, "maximum": LIMIT_MAX });
     let number = json!({ "type": "string", "pattern": "^[0-9]{1,18}$" });
@@ -105,49 +105,43 @@ fn parameters() -> Value {
     let key = json!({ "type": "string", "pattern": "^[!-~]+$", "minLength": 1, "maxLength": KEY_BYTES_MAX });
     let about_key = "Your own name for what you intend: visible ASCII, new for every new intent, the same for \
                      every repetition. It may stand in quotation marks, which do not count.";
-    json!({
-        "Limit": query("limit", "Items of the page.", or_else(limit, json!(LIMIT))),
-        "AfterSale": query("after", of_before, uuid()),
-        "AfterNumber": query("after", of_before, number),
-        "Buyer": with(buyer, "required", json!(true)),
-        "Prefer": {
-            "name": "Prefer",
-            "in": "header",
-            "required": false,
-            "description": "`respond-async`: not to wait for what the command comes to, where it stands in a queue.",
-            "schema": { "type": "string", "examples": ["respond-async"] },
-        },
-        "Key": {
-            "name": "key",
-            "in": "path",
-            "required": true,
-            "description": "The `Idempotency-Key` of the request.",
-            "schema": key,
-        },
-        "IdempotencyKey": {
-            "name": "Idempotency-Key",
-            "in": "header",
-            "required": true,
-            "description": about_key,
-            "schema": key,
-        },
-    })
+    let prefer = json!({
+        "name": "Prefer",
+        "in": "header",
+        "required": false,
+        "description": "`respond-async`: not to wait for what the command comes to, where it stands in a queue.",
+        "schema": { "type": "string", "examples": ["respond-async"] },
+    });
+    let in_path = json!({
+        "name": "key",
+        "in": "path",
+        "required": true,
+        "description": "The `Idempotency-Key` of the request.",
+        "schema": key,
+    });
+    let in_header = json!({
+        "name": "Idempotency-Key",
+        "in": "header",
+        "required": true,
+        "description": about_key,
+        "schema": key,
+    });
+    let all = [
+        ("Limit", query("limit", "Items of the page.", or_else(limit, json!(LIMIT)))),
+        ("AfterSale", query("after", of_before, uuid())),
+        ("AfterNumber", query("after", of_before, number)),
+        ("Buyer", with(buyer, "required", json!(true))),
+        ("Prefer", prefer),
+        ("Key", in_path),
+        ("IdempotencyKey", in_header),
+    ];
+    all.into_iter().map(|(name, parameter)| (name.to_owned(), parameter)).collect()
 }
 
-fn headers() -> Value {
-    json!({
-        "RequestId": {
-            "description": "The request's own `x-request-id`, or the id of its trace.",
-            "required": true,
-            "schema": { "type": "string", "minLength": 1, "maxLength": 128 },
-        },
-        "RetryAfter": {
-            "description": "In how many seconds to try again.",
-            "schema": { "type": "integer", "minimum": 1 },
-        },
-        "Replayed": {
-            "description": "The answer is the first one again.",
-            "schema": { "type": "string", "enum": ["true"] },
-        },
-    })
+fn headers() -> Map<String, Value> {
+    let replayed = json!({
+        "description": "The answer is the first one again.",
+        "schema": { "type": "string", "enum": ["true"] },
+    });
+    Map::from_iter([("Replayed".to_owned(), replayed)])
 }

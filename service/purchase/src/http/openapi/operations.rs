@@ -1,20 +1,22 @@
 //! What can be asked for; what is not about sales and buying is in `further.rs`.
 
-use leasehold_kit::auth::Scope::{Admin, Buyer};
-
-use super::webhooks;
-use super::{
-    further::{OPERATIONS, RESERVATIONS, WATCHING},
-    operation::{
+use leasehold_kit::{
+    auth::Scope::{Admin, Buyer},
+    code::Code,
+    openapi::{
         Answer,
         Content::{self, Either, Json},
         Operation,
     },
 };
-use crate::http::code;
-use leasehold_kit::code::Code;
 
-pub(super) const TAGS: [(&str, &str); 6] = [
+use super::{
+    further::{OPERATIONS, RESERVATIONS, WATCHING},
+    webhooks,
+};
+use crate::http::code;
+
+pub(super) const TAGS: &[(&str, &str)] = &[
     ("Sales", "What is sold, on which terms, and what happened to it."),
     ("Buying", "Buying at once, and giving back."),
     ("Reservations", "Reserving, waiting, and buying what is reserved."),

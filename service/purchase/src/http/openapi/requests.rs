@@ -1,11 +1,10 @@
 //! The bodies of requests, with the limits that the rules check.
 
+use leasehold_kit::openapi::schema::{
+    Field, flag, integer, list_of, moment, nullable, object, one_of, or_else, reference, text, with,
+};
 use serde_json::{Map, Value, json};
 
-use super::schema::{
-    Field, currency, flag, integer, list_of, moment, nullable, object, one_of, or_else, reference,
-    text, with,
-};
 use crate::domain::{
     BUYER_CHARS_MAX, CAPACITY_MAX, LINES_MAX, NAME_CHARS_MAX, PRICE_MINOR_MAX, QUANTITY_MAX,
     REFERENCE_CHARS_MAX, RESERVATION_SECONDS, RESERVATION_SECONDS_MAX, Strategy, VERSION_MAX,
@@ -229,4 +228,8 @@ fn refund() -> Value {
     let (name, about, units) =
         quantity("How many units; null for all that are left of the purchase.");
     object("What is given back.", vec![(name, about, nullable(units))], &["quantity"])
+}
+
+pub(super) fn currency() -> Value {
+    json!({ "type": "string", "pattern": "^[A-Z]{3}$", "examples": ["EUR"] })
 }

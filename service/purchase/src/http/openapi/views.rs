@@ -1,13 +1,14 @@
 //! What is answered.
 
-use serde_json::{Map, Value, json};
-
-use super::{
-    requests::{buyer, fixed, quantity, terms},
+use leasehold_kit::openapi::{
+    problem,
     schema::{
         Field, integer, list_of, moment, nullable, object, one_of, reference, text, uuid, with,
     },
 };
+use serde_json::{Map, Value, json};
+
+use super::requests::{buyer, currency, fixed, quantity, terms};
 use crate::{
     domain::{
         CAPACITY_MAX, Kind, PRICE_MINOR_MAX, QUANTITY_MAX, REFERENCE_CHARS_MAX, Status, VERSION_MAX,
@@ -32,7 +33,7 @@ pub(super) fn all(schemas: &mut Map<String, Value>) {
         ("EventClaim", event_claim()),
         ("Event", event()),
         ("Events", page("events", "Event")),
-        ("Problem", problem()),
+        ("Problem", of_problems()),
     ] {
         let _none = schemas.insert(name.to_owned(), schema);
     }
@@ -89,7 +90,7 @@ fn claim() -> Vec<Field> {
         ("refunded", "How many of them were given back.", integer(0, i64::from(QUANTITY_MAX))),
         ("status", "Where it stands.", one_of(Status::ALL.map(Status::name))),
         total(),
-        ("currency", "The sale's.", super::schema::currency()),
+        ("currency", "The sale's.", currency()),
         expires(),
         ("position", place, nullable(integer(1, MANY))),
         paid_as(),
@@ -162,14 +163,7 @@ pub(super) fn page(items: &'static str, of: &str) -> Value {
     object("A page of a list.", fields, &[])
 }
 
-fn problem() -> Value {
-    let codes = one_of(code::ALL.iter().map(|code| code.name));
-    let fields = vec![
-        ("title", "The status in words.", json!({ "type": "string" })),
-        ("status", "The status.", integer(400, 599)),
-        ("code", "What programs branch on: stable.", codes),
-        ("detail", "What is wrong, for people.", json!({ "type": "string" })),
-        ("current_version", "Of a conflict: the version that the sale is at.", integer(1, MANY)),
-    ];
-    object("Why a request was not done (RFC 9457).", fields, &["current_version"])
+fn of_problems() -> Value {
+    let about = "Of a conflict: the version that the sale is at.";
+    problem(code::ALL, vec![("current_version", about, integer(1, MANY))])
 }

@@ -1,16 +1,18 @@
 //! Webhooks: what can be asked for, and what is shown.
 
-use leasehold_kit::auth::Scope::Admin;
-use serde_json::{Map, Value, json};
-
-use super::{
-    operation::{
+use leasehold_kit::{
+    auth::Scope::Admin,
+    openapi::{
         Answer,
         Content::{Json, Nothing},
         Operation,
+        schema::{
+            Field, flag, integer, moment, nullable, object, one_of, or_else, text, uuid, with,
+        },
     },
-    schema::{flag, integer, moment, nullable, object, one_of, or_else, text, uuid, with},
 };
+use serde_json::{Map, Value, json};
+
 use crate::{
     domain::{Kind, REPLAY_FROM_MAX, URL_BYTES_MAX},
     http::code,
@@ -144,7 +146,7 @@ fn new_webhook() -> Value {
     object("A webhook to be made.", fields, &["sale_id", "kinds", "from_start"])
 }
 
-fn webhook() -> Vec<super::schema::Field> {
+fn webhook() -> Vec<Field> {
     vec![
         ("webhook_id", "Its id.", uuid()),
         ("url", "Where events go.", text(URL_BYTES_MAX)),

@@ -1,4 +1,4 @@
-//! `purchase keys`: API keys, as `serve` takes them.
+//! The command `keys`: API keys, as `serve` takes them.
 
 use std::{
     io::{Read as _, Write as _, stderr, stdin, stdout},
@@ -7,17 +7,16 @@ use std::{
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use leasehold_kit::{
+use time::{Duration, OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
+
+use crate::{
     auth::{KEY_BYTES_MAX, Key, KeyDigest, Keys, Scope, new_key},
     files::Files,
 };
-use time::{Duration, OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
-
-use super::help;
 
 /// Which keys are known.
-#[derive(Args)]
-pub(super) struct KeysArgs {
+#[derive(Args, Debug)]
+pub struct KeysArgs {
     /// The API keys, separated by commas: name:scope:digest, and :until=2027-01-31T00:00:00Z for one
     /// that ends. Scopes: buyer, metrics (only /metrics), admin (everything). Several of a scope may be
     /// valid at once
@@ -31,8 +30,13 @@ pub(super) struct KeysArgs {
 }
 
 impl KeysArgs {
-    /// The keys, and the file that they are in, if they may change.
-    pub(super) fn load(&self) -> anyhow::Result<(Keys, Option<Files>)> {
+    /// The keys, and the file that they are in, if they may change. `program` is what the program is
+    /// called whose command `keys` makes them.
+    ///
+    /// # Errors
+    ///
+    /// When none are given, both ways are used at once, or they cannot be read.
+    pub fn load(&self, program: &str) -> anyhow::Result<(Keys, Option<Files>)> {
         match (&self.keys, &self.keys_file) {
             (Some(_), Some(_)) => {
                 anyhow::bail!("set LEASEHOLD_KEYS or LEASEHOLD_KEYS_FILE, not both")
@@ -48,18 +52,17 @@ impl KeysArgs {
                 Ok((keys, Some(file)))
             }
             (None, None) => anyhow::bail!(
-                "LEASEHOLD_KEYS_FILE is not set (or LEASEHOLD_KEYS); `purchase keys new` makes a key"
+                "LEASEHOLD_KEYS_FILE is not set (or LEASEHOLD_KEYS); `{program} keys new` makes a key"
             ),
         }
     }
 }
 
 /// What can be done with keys.
-#[derive(Subcommand)]
-pub(super) enum KeysCommand {
+#[derive(Subcommand, Debug)]
+pub enum KeysCommand {
     /// Make a key: the key itself goes to standard output, this once, and its line for the list of
     /// keys to standard error
-    #[command(after_help = help::KEYS_NEW)]
     New(NewArgs),
     /// Read an API key from standard input and print its digest, as a line of a list of keys has it
     Digest,
@@ -68,8 +71,8 @@ pub(super) enum KeysCommand {
 }
 
 /// What a new key is to be.
-#[derive(Args)]
-pub(super) struct NewArgs {
+#[derive(Args, Debug)]
+pub struct NewArgs {
     /// What it is called in logs: 1 to 64 characters of a-z, 0-9, '.', '_' and '-'
     #[arg(long)]
     name: String,
@@ -83,11 +86,16 @@ pub(super) struct NewArgs {
     days: Option<u16>,
 }
 
-pub(super) fn run(command: &KeysCommand) -> anyhow::Result<()> {
+/// Does what the command says. `program` is what the program is called.
+///
+/// # Errors
+///
+/// When it cannot be done, or what came of it cannot be written.
+pub fn run(command: &KeysCommand, program: &str) -> anyhow::Result<()> {
     match command {
         KeysCommand::New(args) => new(args),
         KeysCommand::Digest => digest(),
-        KeysCommand::Check(args) => check(args),
+        KeysCommand::Check(args) => check(args, program),
     }
 }
 
@@ -115,8 +123,8 @@ fn digest() -> anyhow::Result<()> {
     writeln!(stdout(), "{}", KeyDigest::of(key)).context("cannot print the digest")
 }
 
-fn check(args: &KeysArgs) -> anyhow::Result<()> {
-    let (keys, _file) = args.load()?;
+fn check(args: &KeysArgs, program: &str) -> anyhow::Result<()> {
+    let (keys, _file) = args.load(program)?;
     let (list, now) = (keys.list(), OffsetDateTime::now_utc());
     let width = list.keys().iter().map(|key| key.name().len()).max().unwrap_or(0);
     for key in list.keys() {

@@ -8,44 +8,57 @@ const PRINTABLE: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
 /// With a year that is accepted.
 const FROM_1970_ON: &str = "^(19[7-9]|[2-9][0-9]{2})[0-9]-";
 
-pub(super) fn integer(least: i64, most: i64) -> Value {
+/// A whole number within these limits.
+#[must_use]
+pub fn integer(least: i64, most: i64) -> Value {
     json!({ "type": "integer", "format": "int64", "minimum": least, "maximum": most })
 }
 
-pub(super) fn text(chars_max: usize) -> Value {
+/// One line of 1 to so many characters, none of them a control character.
+#[must_use]
+pub fn text(chars_max: usize) -> Value {
     json!({ "type": "string", "minLength": 1, "maxLength": chars_max, "pattern": PRINTABLE })
 }
 
-pub(super) fn flag() -> Value {
+/// Yes or no.
+#[must_use]
+pub fn flag() -> Value {
     json!({ "type": "boolean" })
 }
 
-pub(super) fn uuid() -> Value {
+/// An id.
+#[must_use]
+pub fn uuid() -> Value {
     json!({ "type": "string", "format": "uuid" })
 }
 
-pub(super) fn moment() -> Value {
+/// A point in time, RFC 3339, of the year 1970 to 9999.
+#[must_use]
+pub fn moment() -> Value {
     json!({ "type": "string", "format": "date-time", "pattern": FROM_1970_ON })
 }
 
-pub(super) fn currency() -> Value {
-    json!({ "type": "string", "pattern": "^[A-Z]{3}$", "examples": ["EUR"] })
-}
-
-pub(super) fn one_of(names: impl IntoIterator<Item = &'static str>) -> Value {
+/// One of these words.
+#[must_use]
+pub fn one_of(names: impl IntoIterator<Item = &'static str>) -> Value {
     json!({ "type": "string", "enum": names.into_iter().collect::<Vec<_>>() })
 }
 
-pub(super) fn reference(name: &str) -> Value {
+/// The schema of this name among the API's.
+#[must_use]
+pub fn reference(name: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{name}") })
 }
 
-pub(super) fn list_of(name: &str) -> Value {
+/// A list of what the schema of this name describes.
+#[must_use]
+pub fn list_of(name: &str) -> Value {
     json!({ "type": "array", "items": reference(name) })
 }
 
 /// The same, or null.
-pub(super) fn nullable(mut schema: Value) -> Value {
+#[must_use]
+pub fn nullable(mut schema: Value) -> Value {
     if schema.get("$ref").is_some() {
         return json!({ "oneOf": [schema, { "type": "null" }] });
     }
@@ -55,21 +68,24 @@ pub(super) fn nullable(mut schema: Value) -> Value {
 }
 
 /// The same with further words.
-pub(super) fn with(mut schema: Value, name: &str, value: Value) -> Value {
+#[must_use]
+pub fn with(mut schema: Value, name: &str, value: Value) -> Value {
     schema[name] = value;
     schema
 }
 
 /// The value that stands for one that is not given.
-pub(super) fn or_else(schema: Value, default: Value) -> Value {
+#[must_use]
+pub fn or_else(schema: Value, default: Value) -> Value {
     with(schema, "default", default)
 }
 
 /// A field: its name, what it means, its schema.
-pub(super) type Field = (&'static str, &'static str, Value);
+pub type Field = (&'static str, &'static str, Value);
 
-/// An object with these fields and no others.
-pub(super) fn object(about: &str, fields: Vec<Field>, optional: &[&str]) -> Value {
+/// An object with these fields and no others; all must be there but the optional ones.
+#[must_use]
+pub fn object(about: &str, fields: Vec<Field>, optional: &[&str]) -> Value {
     let names = fields.iter().map(|(name, ..)| *name);
     let required: Vec<_> = names.filter(|name| !optional.contains(name)).collect();
     let properties: Map<_, _> = fields
