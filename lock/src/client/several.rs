@@ -120,6 +120,30 @@ impl LeaseSet {
         &self.leases
     }
 
+    /// The leases themselves, in the same order: each is kept, lost and given back on its own from here
+    /// on.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use std::{sync::Arc, time::Duration};
+    /// # use leasehold::{LeaseConfig, Leases, Resource, node::{MemoryNode, Node}};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let node: Arc<dyn Node> = Arc::new(MemoryNode::new());
+    /// # let leases = Leases::over(vec![node], LeaseConfig::default())?;
+    /// let seats = [Resource::new("seat/8")?, Resource::new("seat/7")?];
+    /// let mut held = leases.acquire_all(&seats, Duration::ZERO).await?.into_leases();
+    /// // They are in the order of their names.
+    /// held.remove(0).release().await;
+    /// assert!(leases.try_acquire(&Resource::new("seat/7")?).await.is_ok());
+    /// assert!(leases.try_acquire(&Resource::new("seat/8")?).await.is_err());
+    /// # Ok(()) }
+    /// ```
+    #[must_use = "leases that are dropped are released"]
+    pub fn into_leases(self) -> Vec<Lease> {
+        self.leases
+    }
+
     /// What to show to a protected store, for each resource.
     pub fn stamps(&self) -> impl Iterator<Item = &Stamp> {
         self.leases.iter().map(Lease::stamp)
