@@ -25,10 +25,11 @@ pub mod model;
 pub mod node;
 
 pub use client::{
-    AcquireAllError, AcquireError, Candidate, ConfigError, Event, Lease, LeaseConfig, LeaseSet,
-    Leases, Lost, NODES_MAX, RESOURCES_MAX, ReleaseOutcome, Slots, SlotsError,
+    AcquireAllError, AcquireError, Candidate, ConfigError, Event, Inspection, Lease, LeaseConfig,
+    LeaseSet, Leases, Lost, NODES_MAX, RESOURCES_MAX, ReleaseOutcome, Slots, SlotsError,
 };
 pub use model::{
-    FencingToken, GrantNumber, HolderId, Loss, Resource, ResourceError, Stamp, Tally, TokenError,
+    FencingToken, GrantNumber, Hold, HolderId, Loss, Resource, ResourceError, Stamp, Tally,
+    TokenError,
 };
 pub use node::{NodeError, NodeErrorKind, NodeStep, Warning};

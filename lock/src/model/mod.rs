@@ -5,6 +5,7 @@
 
 pub mod admission;
 mod holder;
+mod inspection;
 mod ledger;
 mod lifecycle;
 mod limits;
@@ -19,6 +20,7 @@ mod token;
 mod vote;
 
 pub use holder::HolderId;
+pub use inspection::{Hold, Seen, evictable, most_named};
 pub use ledger::Ledger;
 pub use lifecycle::{Lifecycle, Loss, Next, Renewal};
 pub use limits::{

@@ -131,6 +131,17 @@ impl FencingToken {
     pub const fn number(self) -> GrantNumber {
         GrantNumber((self.0 >> TURN_BITS) as u64)
     }
+
+    /// Which turn of its grant this token belongs to, from 0.
+    #[must_use]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "ten bits are left"
+    )]
+    pub const fn turn(self) -> u16 {
+        (self.0 & (TURNS_PER_GRANT as i64 - 1)) as u16
+    }
 }
 
 impl TryFrom<i64> for FencingToken {
@@ -149,7 +160,7 @@ impl fmt::Display for FencingToken {
 
 impl fmt::Debug for FencingToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "FencingToken({} = {}.{})", self.0, self.number(), self.0 & 0x3ff)
+        write!(f, "FencingToken({} = {}.{})", self.0, self.number(), self.turn())
     }
 }
 
@@ -179,7 +190,7 @@ mod tests {
             let first = FencingToken::new(GrantNumber::new(a).unwrap(), s).unwrap();
             let second = FencingToken::new(GrantNumber::new(b).unwrap(), t).unwrap();
             prop_assert_eq!(first.cmp(&second), (a, s).cmp(&(b, t)));
-            prop_assert_eq!(first.number().get(), a);
+            prop_assert_eq!((first.number().get(), first.turn()), (a, s));
             prop_assert_eq!(FencingToken::try_from(first.as_i64()), Ok(first));
         }
     }

@@ -1,5 +1,7 @@
 //! Counting answers of which some never come.
 
+use super::Tally;
+
 /// How many of `nodes` are a quorum: any two quorums share a node.
 ///
 /// # Example
@@ -52,6 +54,16 @@ impl Ballot {
         Self { nodes, yes: 0, no: 0, unknown: 0 }
     }
 
+    /// A ballot in which every node has voted.
+    #[must_use]
+    pub fn of(votes: Vec<Vote>) -> Self {
+        let mut ballot = Self::new(votes.len());
+        for vote in votes {
+            let _so_far = ballot.count(vote);
+        }
+        ballot
+    }
+
     /// Counts one node's vote and says what is settled. The caller counts each node once.
     pub fn count(&mut self, vote: Vote) -> Verdict {
         match vote {
@@ -60,6 +72,13 @@ impl Ballot {
             Vote::Unknown => self.unknown += 1,
         }
         self.verdict()
+    }
+
+    /// How the nodes stand so far: a yes is counted as granted, a no as held.
+    #[must_use]
+    pub const fn tally(&self) -> Tally {
+        let Self { nodes, yes, no, unknown } = *self;
+        Tally { granted: yes, held: no, unknown, quorum: quorum(nodes), nodes }
     }
 
     /// What is settled by the votes so far.

@@ -22,6 +22,8 @@ pub enum NodeStep {
     Wait,
     /// Letting the node vote.
     Admit,
+    /// Looking at what it has of a resource.
+    Look,
     /// The health check, or the question for its settings.
     Ping,
 }
@@ -50,6 +52,7 @@ impl NodeStep {
             Self::Release => "release",
             Self::Wait => "wait",
             Self::Admit => "admit",
+            Self::Look => "look",
             Self::Ping => "ping",
         }
     }

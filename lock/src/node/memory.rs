@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::{Answers, Node, NodeError, NodeErrorKind, NodeFuture, NodeStep, Notice};
 use crate::{
     client::Clock,
-    model::{ClientId, GrantNumber, Ledger, Question, Reply},
+    model::{ClientId, GrantNumber, Ledger, Question, Reply, Resource, Seen},
 };
 
 /// A node in this process's memory: for tests of programs that use leases, without a server.
@@ -152,6 +152,13 @@ impl Node for MemoryNode {
             let kind = NodeErrorKind::Broken(Arc::from("nobody listens any more"));
             NodeError { address: Arc::from(self.address()), step: NodeStep::Wait, kind }
         })
+    }
+
+    fn look<'a>(
+        &'a self,
+        resource: &'a Resource,
+    ) -> NodeFuture<'a, Result<Option<Seen>, NodeError>> {
+        Box::pin(async { Ok(Some(self.state().ledger.look(resource, self.clock.now()))) })
     }
 
     fn ping(&self) -> NodeFuture<'_, Result<(), NodeError>> {

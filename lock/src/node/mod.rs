@@ -13,7 +13,7 @@ pub use redis::{Certificates, ClientCertificate};
 pub use redis::{NotANode, RedisNode, ServerReport, Warning};
 use tokio::sync::mpsc;
 
-use crate::model::{ClientId, Handover, Question, Reply};
+use crate::model::{ClientId, Handover, Question, Reply, Resource, Seen};
 
 /// One answer for each question, in the order of the questions.
 pub type Answers = Vec<Result<Reply, NodeError>>;
@@ -64,6 +64,16 @@ pub trait Node: fmt::Debug + Send + Sync + 'static {
 
     /// What the server says of its settings; `None` for a node that has none.
     fn report(&self) -> NodeFuture<'_, Result<Option<ServerReport>, NodeError>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    /// What it has of a resource, whether it may vote or not; changes nothing. `None` for a node that
+    /// cannot say: it then counts as one that did not answer.
+    fn look<'a>(
+        &'a self,
+        resource: &'a Resource,
+    ) -> NodeFuture<'a, Result<Option<Seen>, NodeError>> {
+        let _cannot_say = resource;
         Box::pin(async { Ok(None) })
     }
 

@@ -10,7 +10,7 @@ use std::{
 
 use leasehold::{
     HolderId, LeaseConfig, Leases, Resource,
-    model::{ClientId, GrantNumber, GrantRequest, Question, Reply},
+    model::{ClientId, GrantNumber, GrantRequest, Question, Reply, Seen},
     node::{Answers, MemoryNode, Node, NodeError, NodeErrorKind, NodeFuture, NodeStep, Notice},
 };
 use tokio::sync::mpsc;
@@ -42,6 +42,8 @@ pub(crate) struct FaultyNode {
     losing_commits: AtomicBool,
     /// Whether what it hands over is not heard.
     losing_handovers: AtomicBool,
+    /// Whether somebody else has every resource there.
+    foreign: AtomicBool,
     /// How many commits were asked for.
     pub(crate) commits: AtomicUsize,
     /// How many grants were asked for.
@@ -68,6 +70,11 @@ impl FaultyNode {
     /// Lets nobody hear that a lease was handed over to them.
     pub(crate) fn lose_handovers(&self) {
         self.losing_handovers.store(true, Ordering::Relaxed);
+    }
+
+    /// Shows a lock of another library to who looks.
+    pub(crate) fn show_foreign(&self) {
+        self.foreign.store(true, Ordering::Relaxed);
     }
 
     /// Loses all data, and does not vote until it is admitted again.
@@ -208,6 +215,24 @@ impl Node for FaultyNode {
             tokio::time::sleep(LIMIT).await;
             let kind = NodeErrorKind::Timeout(LIMIT);
             NodeError { address: "faulty".into(), step: NodeStep::Wait, kind }
+        })
+    }
+
+    fn look<'a>(
+        &'a self,
+        resource: &'a Resource,
+    ) -> NodeFuture<'a, Result<Option<Seen>, NodeError>> {
+        let (way, node) = (*self.way.lock().unwrap(), self.inner());
+        Box::pin(async move {
+            if matches!(way, Way::Cut | Way::ReplyLost) {
+                tokio::time::sleep(LIMIT).await;
+                let kind = NodeErrorKind::Timeout(LIMIT);
+                return Err(NodeError { address: "faulty".into(), step: NodeStep::Look, kind });
+            }
+            if self.foreign.load(Ordering::Relaxed) {
+                return Ok(Some(Seen::Foreign { ttl_left: None }));
+            }
+            node.look(resource).await
         })
     }
 

@@ -11,6 +11,7 @@ mod cancellation;
 mod faulty_node;
 mod growing_tokens;
 mod handover;
+mod inspection;
 mod leading;
 mod loss;
 mod metrics;

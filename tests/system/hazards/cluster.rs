@@ -6,8 +6,8 @@ use std::{
 };
 
 use leasehold::{
-    AcquireError, FencingToken, GrantNumber, HolderId, LeaseConfig, Leases, Loss, NodeErrorKind,
-    ReleaseOutcome, Resource,
+    AcquireError, FencingToken, GrantNumber, Hold, HolderId, LeaseConfig, Leases, Loss,
+    NodeErrorKind, ReleaseOutcome, Resource,
     model::{ClientId, GrantRequest, Question},
     node::{Node as _, Notice, RedisNode},
 };
@@ -133,6 +133,9 @@ async fn leases_exclude_each_other_and_tokens_grow_wherever_their_slots_are() {
             newest = Some(lease.token());
             let rival = clients[(turn + 1) % 2].try_acquire(&resource(&name)).await.unwrap_err();
             assert!(matches!(rival, AcquireError::Contended { .. }), "{name}: {rival}");
+            let hold = clients[turn % 2].inspect(&resource(&name)).await.hold;
+            let token = Some(lease.token());
+            assert!(matches!(hold, Hold::Ours { token: seen, .. } if seen == token), "{hold:?}");
             assert_eq!(lease.release().await, ReleaseOutcome::Released, "{name}");
         }
     }

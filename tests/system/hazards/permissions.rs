@@ -117,6 +117,7 @@ async fn use_it(stack: &Stack, rules: &[&str]) -> Result<(), String> {
         ask(question, |reply| matches!(reply, Reply::Granted { .. })).await?;
         ask(release(holder), |reply| matches!(reply, Reply::Released { .. })).await?;
     }
+    node.look(&resource()).await.map_err(|error| error.to_string())?;
     node.ping().await.map_err(|error| error.to_string())?;
     let report = node.report().await.map_err(|error| error.to_string())?.unwrap();
     if report.append_only == "unknown" {

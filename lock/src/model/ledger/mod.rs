@@ -3,6 +3,7 @@
 //! against it.
 
 mod fence;
+mod holding;
 mod membership;
 
 use std::{
@@ -175,43 +176,6 @@ impl Ledger {
         Reply::Granted { number, next: self.next(&request.resource) }
     }
 
-    /// Binds a number while the lease is ours and the fence allows it; the lease runs anew.
-    fn commit(&mut self, binding: &Binding, now: Moment, node_clock: GrantNumber) -> Reply {
-        if !self.is_member() {
-            return Reply::NotMember;
-        }
-        let allowed = self.fences.get(&binding.resource).is_none_or(|fence| {
-            fence.number < binding.number
-                || (fence.number == binding.number && fence.holder == binding.holder)
-        });
-        if !allowed || !self.is_ours(&binding.resource, binding.holder) {
-            return Reply::Refused;
-        }
-        if let Some(member) = &mut self.member
-            && binding.number.get() > member.high
-        {
-            member.raise(binding.number.get(), binding.ttl, node_clock);
-        }
-        self.arm(binding, now);
-        Reply::Bound
-    }
-
-    /// Lets the lease run anew while it is ours and the fence is exactly our number.
-    fn renew(&mut self, binding: &Binding, now: Moment) -> Reply {
-        if !self.is_member() {
-            return Reply::NotMember;
-        }
-        let bound = self
-            .fences
-            .get(&binding.resource)
-            .is_some_and(|fence| fence.number == binding.number && fence.holder == binding.holder);
-        if !bound || !self.is_ours(&binding.resource, binding.holder) {
-            return Reply::Refused;
-        }
-        self.arm(binding, now);
-        Reply::Bound
-    }
-
     /// Ends the lease if it is ours, and hands it over; the fence stays.
     fn release(
         &mut self,
@@ -313,7 +277,7 @@ fn micros(span: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Admission, FENCE_STRETCH, Standing, fence_lifetime};
+    use crate::model::{Admission, FENCE_STRETCH, Seen, Standing, fence_lifetime};
     use std::{borrow::Borrow, sync::Arc};
 
     const TTL: Duration = Duration::from_secs(10);
@@ -517,6 +481,18 @@ mod tests {
         node.0.listen(ClientId::from_random(2), true);
         assert_eq!(node.ask(release(1), 1), Reply::Released { passed: false });
         assert_eq!(node.0.take_handovers(), []);
+    }
+
+    #[test]
+    fn who_looks_sees_the_holder_with_its_number_until_the_end() {
+        let mut node = Node(Ledger::new());
+        let resource = request(1, 5).resource;
+        assert_eq!(node.0.look(&resource, at(0)), Seen::Free);
+        let _granted = node.grant(1, CLOCK, 0);
+        let ttl_left = Some(TTL - Duration::from_secs(3));
+        let (holder, number) = (HolderId::from_random(1), number(CLOCK));
+        assert_eq!(node.0.look(&resource, at(3)), Seen::Ours { holder, number, ttl_left });
+        assert_eq!(node.0.look(&resource, at(10)), Seen::Free);
     }
 
     #[test]

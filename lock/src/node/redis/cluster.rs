@@ -99,20 +99,25 @@ impl RedisNode {
             // It never said that it was outside.
             Question::Admit(_) => return Ok(Reply::Admitted),
         };
-        if !is_in_one_slot(resource) {
-            let why = format!(
-                "the cluster would keep the keys of {:?} in different slots; a name with a '}}' \
-                 needs a hash tag before it, as in {{order}}/7",
-                resource.as_str()
-            );
-            let kind = NodeErrorKind::Rejected(why.into());
-            return Err(self.error(NodeStep::of(question), kind));
-        }
+        self.in_one_slot(NodeStep::of(question), resource)?;
         let answer = self.ask_together(slice::from_ref(question)).await.pop();
         answer.unwrap_or_else(|| {
             let kind = NodeErrorKind::Rejected("no answer".into());
             Err(self.error(NodeStep::of(question), kind))
         })
+    }
+
+    /// Refuses a resource whose keys no script may name together.
+    pub(super) fn in_one_slot(&self, step: NodeStep, resource: &Resource) -> Result<(), NodeError> {
+        if is_in_one_slot(resource) {
+            return Ok(());
+        }
+        let why = format!(
+            "the cluster would keep the keys of {:?} in different slots; a name with a '}}' \
+             needs a hash tag before it, as in {{order}}/7",
+            resource.as_str()
+        );
+        Err(self.error(step, NodeErrorKind::Rejected(why.into())))
     }
 
     /// Nothing notes the highest number of a cluster; but none can be further ahead of its clock

@@ -5,6 +5,7 @@ mod calls;
 #[cfg(feature = "cluster")]
 mod cluster;
 mod connection;
+mod look;
 mod report;
 mod scripts;
 #[cfg(feature = "sentinel")]
@@ -28,7 +29,7 @@ use self::{
     transport::{Server, Transport},
 };
 use super::{Answers, Node, NodeError, NodeErrorKind, NodeFuture, NodeStep, Notice};
-use crate::model::{ClientId, Question};
+use crate::model::{ClientId, Question, Resource, Seen};
 
 /// One independent Redis (6.2 or later) or Valkey server.
 ///
@@ -229,6 +230,13 @@ impl Node for RedisNode {
             let (about, appendfsync) = asked.await?;
             Ok(Some(ServerReport::read(Arc::clone(&self.address), &about, appendfsync)))
         })
+    }
+
+    fn look<'a>(
+        &'a self,
+        resource: &'a Resource,
+    ) -> NodeFuture<'a, Result<Option<Seen>, NodeError>> {
+        Box::pin(async { self.see(resource).await.map(Some) })
     }
 
     fn ping(&self) -> NodeFuture<'_, Result<(), NodeError>> {

@@ -1,6 +1,9 @@
 //! The Lua scripts, with the parts that they share, as one run of a server is asked with them.
 
-use std::{sync::OnceLock, time::Duration};
+use std::{
+    sync::{LazyLock, OnceLock},
+    time::Duration,
+};
 
 use crate::model::{GrantRequest, Question};
 
@@ -71,6 +74,13 @@ impl Scripts {
     }
 }
 
+/// The script that only looks: no guard, whatever run answers.
+pub(super) fn look() -> &'static str {
+    static LOOK: LazyLock<Script> =
+        LazyLock::new(|| Script::new(OPEN, include_str!("scripts/look.lua")));
+    &LOOK.text
+}
+
 /// `grant.lua` for this lifetime and names without a hash tag, or for all.
 fn grant_text(run: &str, ttl: Option<Duration>) -> String {
     let grant = include_str!("scripts/grant.lua");
@@ -125,6 +135,7 @@ mod tests {
         for script in [grant, usual, commit, renew, release, stand, admit] {
             assert!(!script.text.contains("#include"), "{}", script.text);
         }
+        assert!(!look().contains("#include"), "{}", look());
     }
 
     fn request(name: &str, seconds: u64) -> GrantRequest {
