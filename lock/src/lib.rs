@@ -25,8 +25,9 @@ pub mod model;
 pub mod node;
 
 pub use client::{
-    AcquireAllError, AcquireError, Candidate, ConfigError, Event, Inspection, Lease, LeaseConfig,
-    LeaseSet, Leases, Lost, NODES_MAX, RESOURCES_MAX, ReleaseOutcome, Slots, SlotsError,
+    AcquireAllError, AcquireError, Candidate, ConfigError, Event, EvictError, Evicted, Inspection,
+    Lease, LeaseConfig, LeaseSet, Leases, Lost, NODES_MAX, RESOURCES_MAX, ReleaseOutcome, Slots,
+    SlotsError,
 };
 pub use model::{
     FencingToken, GrantNumber, Hold, HolderId, Loss, Resource, ResourceError, Stamp, Tally,

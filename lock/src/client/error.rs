@@ -73,7 +73,7 @@ pub enum AcquireError {
     },
 }
 
-fn listed(failures: &[NodeError]) -> String {
+pub(super) fn listed(failures: &[NodeError]) -> String {
     failures.iter().fold(String::new(), |mut text, failure| {
         let _infallible = write!(text, "; {failure}");
         text

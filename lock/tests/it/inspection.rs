@@ -134,6 +134,7 @@ async fn a_server_under_two_names_is_counted_once() {
 async fn nodes_that_cannot_say_what_they_have_are_not_counted_as_free() {
     let leases = named([None; 3], false);
     assert_eq!(leases.inspect(&resource()).await.hold, Hold::Unknown);
+    assert!(leases.evict(&resource()).await.is_err());
 }
 
 #[tokio::test(start_paused = true)]

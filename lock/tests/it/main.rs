@@ -8,6 +8,7 @@
 
 mod bad_input;
 mod cancellation;
+mod eviction;
 mod faulty_node;
 mod growing_tokens;
 mod handover;
