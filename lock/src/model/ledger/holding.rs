@@ -49,7 +49,12 @@ impl Ledger {
     }
 
     /// Lets the lease run anew while it is ours and the fence is exactly our number.
-    pub(super) fn renew(&mut self, binding: &Binding, now: Moment) -> Reply {
+    pub(super) fn renew(
+        &mut self,
+        binding: &Binding,
+        now: Moment,
+        node_clock: GrantNumber,
+    ) -> Reply {
         if !self.is_member() {
             return Reply::NotMember;
         }
@@ -59,6 +64,13 @@ impl Ledger {
             .is_some_and(|fence| fence.number == binding.number && fence.holder == binding.holder);
         if !bound || !self.is_ours(&binding.resource, binding.holder) {
             return Reply::Refused;
+        }
+        // Who resumed it may give it longer than who was granted it, and a node that forgets stays out
+        // for as long as any lease may last.
+        if let Some(member) = &mut self.member
+            && binding.ttl > member.ttl_max
+        {
+            member.raise(binding.number.get(), binding.ttl, node_clock);
         }
         self.arm(binding, now);
         Reply::Bound

@@ -116,7 +116,7 @@ impl Ledger {
         match question {
             Question::Grant(request) => self.grant(request, now, node_clock),
             Question::Commit(binding) => self.commit(binding, now, node_clock),
-            Question::Renew(binding) => self.renew(binding, now),
+            Question::Renew(binding) => self.renew(binding, now, node_clock),
             Question::Release { resource, holder, next } => {
                 self.release(resource, *holder, *next, now, node_clock)
             }
@@ -493,6 +493,18 @@ mod tests {
         let (holder, number) = (HolderId::from_random(1), number(CLOCK));
         assert_eq!(node.0.look(&resource, at(3)), Seen::Ours { holder, number, ttl_left });
         assert_eq!(node.0.look(&resource, at(10)), Seen::Free);
+    }
+
+    #[test]
+    fn a_lifetime_that_a_renewal_gives_is_noted() {
+        let mut node = Node(Ledger::new());
+        let _granted = node.grant(1, CLOCK, 0);
+        let longer = Binding { ttl: TTL * 3, ..request(1, 5).bind(number(CLOCK)) };
+        assert_eq!(node.ask(Question::Renew(longer), 1), Reply::Bound);
+        let Reply::Standing(Standing::Member { ttl_max, .. }) = node.ask(Question::Stand, 1) else {
+            panic!("it votes")
+        };
+        assert_eq!(ttl_max, TTL * 3);
     }
 
     #[test]

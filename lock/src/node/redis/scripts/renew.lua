@@ -15,10 +15,18 @@
 --#include guard.lua
 
 local seen = redis.call('MGET', KEYS[1], fence_key, MEMBER)
-if not member_of(seen[3], ARGV[3]) then return -1 end
+local member = member_of(seen[3], ARGV[3])
+if not member then return -1 end
 local value, fence = seen[1] or '', seen[2] or ''
 if string.sub(fence, 1, 49) ~= ARGV[1] or string.sub(value, 1, 32) ~= string.sub(ARGV[1], 18) then
   return 0
+end
+-- Who resumed it may give it longer than who was granted it, and a node that forgets stays out for as
+-- long as any lease may last.
+if RUN ~= 'open' and tonumber(ARGV[2]) > tonumber(string.sub(member, 52, 67)) then
+  local number, ttl = tonumber(string.sub(ARGV[1], 1, 16)), ARGV[2]
+  --#include clock.lua
+  --#include raise.lua
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 redis.call('PEXPIRE', fence_key, fence_ms(ARGV[2]))
