@@ -26,8 +26,8 @@ pub mod node;
 
 pub use client::{
     AcquireAllError, AcquireError, Candidate, ConfigError, Event, EvictError, Evicted, Inspection,
-    Lease, LeaseConfig, LeaseSet, Leases, Lost, NODES_MAX, RESOURCES_MAX, ReleaseOutcome, Slots,
-    SlotsError,
+    Lease, LeaseConfig, LeaseSet, Leases, Lost, NODES_MAX, RESOURCES_MAX, ReleaseOutcome,
+    ResumeError, Slots, SlotsError,
 };
 pub use model::{
     FencingToken, GrantNumber, Hold, HolderId, Loss, Resource, ResourceError, Stamp, Tally,

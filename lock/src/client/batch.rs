@@ -14,6 +14,7 @@ pub(super) enum Ask {
     Commit,
     /// A renewal of this round; answers of earlier rounds count no more.
     Renew(u32),
+    Resume,
     Release,
 }
 

@@ -17,9 +17,10 @@ use super::{
     grant::Grant,
     lease::{Lease, ReleaseOutcome},
     leases::Shared,
+    resume::{ResumeError, Resumed},
 };
 use crate::{
-    model::{GrantRequest, Resource},
+    model::{GrantRequest, Resource, Stamp},
     node::Notice,
 };
 
@@ -31,6 +32,10 @@ pub(super) enum Order {
     Release { grant: Arc<Grant>, reply: Option<oneshot::Sender<ReleaseOutcome>>, seek: bool },
     /// Seek a lease for those of this process who wait for it; or stop, if nobody does any more.
     Seek { resource: Resource },
+    /// Take a lease over that an earlier process held.
+    Resume { stamp: Stamp, reply: oneshot::Sender<Resumption> },
+    /// Renew a lease no more, and leave it to the nodes until its lifetime ends.
+    LetGo { grant: Arc<Grant> },
     /// What a node tells this client.
     Heard { node: usize, notice: Notice },
     /// Look at the leases: one may be renewed for longer than it seemed.
@@ -39,6 +44,9 @@ pub(super) enum Order {
 
 /// What an attempt came to. A lease that nobody takes out of its channel is released as it is dropped.
 pub(super) type Acquired = Result<Lease, AcquireError>;
+
+/// What resuming came to. A lease that nobody takes out of its channel is let go as it is dropped.
+pub(super) type Resumption = Result<Resumed, ResumeError>;
 
 /// How many orders are taken at once. If all went out in one write, the nodes would rest while this
 /// process works on their answers, and it while they work.

@@ -17,6 +17,7 @@ mod leading;
 mod loss;
 mod metrics;
 mod peers;
+mod resuming;
 mod runtimes;
 mod silent_nodes;
 mod simulation;

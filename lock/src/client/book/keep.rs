@@ -4,15 +4,40 @@ use std::sync::Arc;
 
 use super::{
     Book,
-    work::{Stage, Work},
+    work::{Kept, Stage, Work},
 };
 use crate::{
-    client::batch::{Ask, Tag},
-    model::{Ballot, Binding, Loss, Moment, Next, Question, Renewal, Reply, Vote},
+    client::{
+        batch::{Ask, Tag},
+        grant::Grant,
+    },
+    model::{Ballot, Binding, Lifecycle, Loss, Moment, Next, Question, Renewal, Reply, Vote},
     node::NodeError,
 };
 
 impl Book {
+    /// Renews a lease from now on that surely runs since then; `None` if nothing of it is left.
+    pub(super) fn keep(
+        &mut self,
+        key: usize,
+        binding: Binding,
+        since: Moment,
+        now: Moment,
+    ) -> Option<Arc<Grant>> {
+        let timing = self.shared.timing;
+        let renewals_end = now.after(self.shared.config.lifetime_max);
+        let lifecycle = Lifecycle::held(timing, since, now, renewals_end)?;
+        let work = self.works.get_mut(key)?;
+        let valid_until = lifecycle.valid_until();
+        let grant = Arc::new(Grant::new(key, binding, now, valid_until, renewals_end));
+        let kept = Kept { grant: Arc::clone(&grant), lifecycle, renewing: None, renewals: 0 };
+        work.stage = Stage::Held(Box::new(kept));
+        self.held += 1;
+        let due = since.after(timing.ttl() / 3);
+        self.look_at = Some(self.look_at.map_or(due, |look_at| look_at.min(due)));
+        Some(grant)
+    }
+
     /// Goes on with what is sought, and looks at every lease: renews those that are due, all in one write, and gives the signal for
     /// those that are lost.
     pub(in crate::client) fn look(&mut self, now: Moment) {

@@ -6,6 +6,7 @@
 mod keep;
 mod outside;
 mod release;
+mod resume;
 mod seek;
 mod work;
 
@@ -17,18 +18,17 @@ use tokio::sync::oneshot;
 use self::{
     outside::NodeState,
     seek::Seeks,
-    work::{Attempt, Caller, Kept, Stage, Work, bit},
+    work::{Attempt, Caller, Stage, Work, bit},
 };
 use super::{
     batch::{Ask, Batch, Outbox, Tag},
     error::AcquireError,
-    grant::Grant,
     inbox::{Acquired, Order},
     lease::Lease,
     leases::Shared,
 };
 use crate::{
-    model::{Answer, GrantNumber, GrantRequest, Lifecycle, Moment, Question, Reply, Round, Step},
+    model::{Answer, GrantNumber, GrantRequest, Moment, Question, Reply, Round, Step},
     node::{NodeError, NodeErrorKind, NodeStep},
 };
 
@@ -77,6 +77,8 @@ impl Book {
         match order {
             Order::Acquire { request, reply } => self.begin(request, reply, now),
             Order::Release { grant, reply, seek } => self.begin_release(&grant, reply, seek, now),
+            Order::Resume { stamp, reply } => self.resume(stamp, reply, now),
+            Order::LetGo { grant } => self.let_go(&grant),
             Order::Seek { resource } => self.seek(&resource, now),
             Order::Heard { node, notice } => self.heard(node, notice, now),
             Order::Look => self.look_at = Some(now),
@@ -86,7 +88,7 @@ impl Book {
     fn begin(&mut self, request: Arc<GrantRequest>, reply: oneshot::Sender<Acquired>, now: Moment) {
         let nodes = self.nodes.len();
         let attempt = Attempt::new(Caller::Task(reply), now);
-        let work = Work::new(Arc::clone(&request), Round::new(nodes), attempt);
+        let work = Work::new(Arc::clone(&request), Round::new(nodes), Stage::Asking(attempt));
         let work = self.works.insert(work);
         self.outbox.ask_all(Tag { work, ask: Ask::Grant }, Question::Grant(request));
     }
@@ -142,6 +144,10 @@ impl Book {
                 work.open -= 1;
                 self.on_renewal(tag.work, round, &answer, now);
             }
+            Ask::Resume => {
+                work.open -= 1;
+                self.on_resume(tag.work, node, answer, now);
+            }
             Ask::Release => {
                 work.open -= 1;
                 work.releasing &= !bit(node);
@@ -192,11 +198,9 @@ impl Book {
         let Stage::Asking(mut attempt) = std::mem::replace(&mut work.stage, Stage::Over) else {
             return;
         };
-        let (timing, config) = (self.shared.timing, &self.shared.config);
+        let ttl = self.shared.timing.ttl();
         let since = work.runs_since(&attempt, number);
-        if now - since > timing.ttl() / 3
-            && matches!(attempt.caller, Caller::Line)
-            && !attempt.is_committing
+        if now - since > ttl / 3 && matches!(attempt.caller, Caller::Line) && !attempt.is_committing
         {
             // It was asked for long ago, so nobody knows how much of it is left.
             (attempt.is_committing, attempt.sent) = (true, now);
@@ -204,21 +208,13 @@ impl Book {
             let nodes = work.round.commit_again(number);
             return work.commit(number, nodes, key, &mut self.outbox);
         }
-        let renewals_end = now.after(config.lifetime_max);
-        let Some(lifecycle) = Lifecycle::held(timing, since, now, renewals_end) else {
-            let resource = work.request.resource.clone();
-            let (elapsed, ttl) = (now - since, timing.ttl());
+        let binding = work.request.bind(number);
+        let Some(grant) = self.keep(key, binding, since, now) else {
+            let Some(work) = self.works.get_mut(key) else { return };
             work.stage = Stage::Asking(attempt);
+            let (resource, elapsed) = (work.request.resource.clone(), now - since);
             return self.fail(key, AcquireError::TooSlow { resource, elapsed, ttl }, now);
         };
-        let binding = work.request.bind(number);
-        let valid_until = lifecycle.valid_until();
-        let grant = Arc::new(Grant::new(key, binding, now, valid_until, renewals_end));
-        let kept = Kept { grant: Arc::clone(&grant), lifecycle, renewing: None, renewals: 0 };
-        work.stage = Stage::Held(Box::new(kept));
-        self.held += 1;
-        let due = since.after(timing.ttl() / 3);
-        self.look_at = Some(self.look_at.map_or(due, |look_at| look_at.min(due)));
         let lease = Lease::first(Arc::clone(&self.shared), Arc::clone(&grant));
         let unwanted = match attempt.caller {
             Caller::Task(reply) => reply.send(Ok(lease)).err().and_then(Result::ok),
@@ -264,7 +260,8 @@ impl Book {
 
     fn close_if_done(&mut self, key: usize) {
         let done = self.works.get(key).is_some_and(|work| {
-            work.open == 0 && matches!(work.stage, Stage::Releasing(_) | Stage::Over)
+            work.open == 0
+                && matches!(work.stage, Stage::Releasing(_) | Stage::NotHeld | Stage::Over)
         });
         if done {
             let work = self.works.remove(key);

@@ -134,7 +134,7 @@ impl Book {
         let nodes = self.nodes.len();
         let attempt =
             Attempt { asked: vec![Asked::at(now); nodes], ..Attempt::new(Caller::Line, now) };
-        let work = Work::new(Arc::clone(&request), Round::waiting(nodes), attempt);
+        let work = Work::new(Arc::clone(&request), Round::waiting(nodes), Stage::Asking(attempt));
         let key = self.works.insert(work);
         (seek.work, seek.due) = (Some(key), None);
         let _none = self.seeks.noted.insert(request.holder, key);

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::oneshot;
 
+use super::resume::Resuming;
 use crate::{
     client::{
         batch::{Ask, Outbox, Tag},
@@ -39,8 +40,12 @@ pub(super) struct Work {
 
 pub(super) enum Stage {
     Asking(Attempt),
+    /// The nodes are asked whether they still keep it for an earlier process.
+    Resuming(Box<Resuming>),
     Held(Box<Kept>),
     Releasing(Releasing),
+    /// No quorum kept it for an earlier process: what others keep of it is released.
+    NotHeld,
     /// Only late answers are waited for.
     Over,
 }
@@ -103,9 +108,9 @@ impl Attempt {
 
 impl Work {
     /// One that every node was just asked for.
-    pub(super) fn new(request: Arc<GrantRequest>, round: Round, attempt: Attempt) -> Self {
+    pub(super) fn new(request: Arc<GrantRequest>, round: Round, stage: Stage) -> Self {
         let (releasing, granted_late, parked) = (0, 0, 0);
-        let (open, stage) = (round.nodes(), Stage::Asking(attempt));
+        let open = round.nodes();
         Self { request, round, open, releasing, granted_late, parked, next: Vec::new(), stage }
     }
 

@@ -142,6 +142,22 @@ impl Lines {
         Entry::Taken(line.last.clone().filter(|_| matches!(line.place, Place::Sought)))
     }
 
+    /// Enters the line of a resource that nobody of this process holds, seeks or waits for; `None` if
+    /// somebody does, also with a lease that was lost: given back later, it would take that of the same
+    /// holder along.
+    pub(super) fn enter_alone<'a>(
+        &self,
+        shared: &'a Arc<Shared>,
+        resource: &'a Resource,
+    ) -> Option<Asking<'a>> {
+        let mut state = self.state();
+        if state.contains_key(resource) {
+            return None;
+        }
+        let _none = state.insert(resource.clone(), Line::new(Place::Asked));
+        Some(Asking { shared, resource, is_done: false })
+    }
+
     /// Passes a lease on that is given back after its `turn`, if somebody waits and it is allowed.
     pub(super) fn pass_on(
         &self,
