@@ -6,6 +6,9 @@
 //! [Deployment]: crate::guide::deployment
 //! [`Leases::observe`]: crate::Leases::observe
 //! [`Leases::acquire_all`]: crate::Leases::acquire_all
+//! [`Leases::resume`]: crate::Leases::resume
+//! [`Leases::inspect`]: crate::Leases::inspect
+//! [`Leases::evict`]: crate::Leases::evict
 //! [`Leases::check`]: crate::Leases::check
 //! [`Lease::lost`]: crate::Lease::lost
 //! [`Lease::guard`]: crate::Lease::guard

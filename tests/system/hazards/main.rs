@@ -40,6 +40,7 @@ mod servers;
 mod setup;
 mod skipped;
 mod strategies;
+mod takeover;
 mod terms_changed;
 mod tidy;
 mod tls;
