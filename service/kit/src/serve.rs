@@ -1,6 +1,15 @@
 //! Listening, and stopping without one failed request.
 
-use std::{future::Future, pin::pin, sync::Arc, time::Duration};
+use std::{
+    fs,
+    future::Future,
+    io,
+    os::unix::fs::{FileTypeExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::Router;
 use hyper::server::conn::http1;
@@ -12,7 +21,7 @@ use hyper_util::{
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpStream, UnixListener, UnixStream},
     sync::Semaphore,
 };
 
@@ -55,6 +64,83 @@ impl Default for Limits {
     }
 }
 
+/// Where clients connect.
+#[derive(Debug)]
+pub enum Listener {
+    /// A port.
+    Tcp(TcpListener),
+    /// A socket in the file system, which is removed once nobody listens there any more.
+    Unix(UnixListener, SocketFile),
+}
+
+/// The file of a socket. Dropping it removes the file.
+#[derive(Debug)]
+pub struct SocketFile(PathBuf);
+
+/// A client's connection.
+enum Connection {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl From<TcpListener> for Listener {
+    fn from(listener: TcpListener) -> Self {
+        Self::Tcp(listener)
+    }
+}
+
+impl Listener {
+    /// Listens on a socket at this path, which only the user of this process may connect to (0600). A
+    /// socket that another process left there is replaced, if nobody listens on it any more.
+    ///
+    /// # Errors
+    ///
+    /// When something else is there, somebody listens there, or the folder cannot be written to.
+    pub async fn unix(path: &Path) -> io::Result<Self> {
+        match fs::symlink_metadata(path) {
+            Ok(there) if !there.file_type().is_socket() => {
+                return Err(io::Error::new(
+                    io::ErrorKind::AlreadyExists,
+                    "something that is no socket is there",
+                ));
+            }
+            Ok(_) if UnixStream::connect(path).await.is_ok() => {
+                return Err(io::Error::new(io::ErrorKind::AddrInUse, "somebody listens there"));
+            }
+            Ok(_) => fs::remove_file(path)?,
+            Err(_) => {}
+        }
+        // Made where nobody else can reach it yet, so that there is no moment with wider permissions.
+        let hidden = path.with_extension(format!("{}.new", std::process::id()));
+        let listener = UnixListener::bind(&hidden)?;
+        let shown = fs::set_permissions(&hidden, fs::Permissions::from_mode(0o600))
+            .and_then(|()| fs::rename(&hidden, path));
+        if let Err(error) = shown {
+            let _gone = fs::remove_file(&hidden);
+            return Err(error);
+        }
+        Ok(Self::Unix(listener, SocketFile(path.to_owned())))
+    }
+
+    async fn accept(&self) -> io::Result<Connection> {
+        match self {
+            Self::Tcp(listener) => {
+                listener.accept().await.map(|(stream, _)| Connection::Tcp(stream))
+            }
+            Self::Unix(listener, _) => {
+                listener.accept().await.map(|(stream, _)| Connection::Unix(stream))
+            }
+        }
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // Whoever removed it already wanted the same.
+        let _gone = fs::remove_file(&self.0);
+    }
+}
+
 /// How serving ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stopped {
@@ -74,7 +160,12 @@ struct Serving {
 
 impl Serving {
     /// Agrees on TLS if that is wanted, and answers requests until one side has enough.
-    async fn connection(&self, stream: TcpStream, watcher: Watcher) {
+    async fn connection(&self, connection: Connection, watcher: Watcher) {
+        let stream = match connection {
+            Connection::Tcp(stream) => stream,
+            // It never leaves the machine.
+            Connection::Unix(stream) => return self.requests(stream, watcher).await,
+        };
         // Small answers must not wait for the acknowledgement of the one before.
         let _best_effort = stream.set_nodelay(true);
         let Some(tls) = &self.tls else { return self.requests(stream, watcher).await };
@@ -100,17 +191,18 @@ impl Serving {
 
 /// Serves until `stop` ends, then stops accepting, lets requests under way finish, and returns.
 ///
-/// With `tls`, every connection begins with a handshake.
+/// With `tls`, every connection to a port begins with a handshake.
 ///
 /// Not `axum::serve`: that one arms no timer, so a client that sends half a request head holds its
 /// connection for ever; and its graceful stop has no deadline.
 pub async fn serve(
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     tls: Option<Tls>,
     app: Router,
     limits: Limits,
     stop: impl Future<Output = ()>,
 ) -> Stopped {
+    let listener = listener.into();
     let mut http = http1::Builder::new();
     let _same = http
         .timer(TokioTimer::new())
@@ -121,7 +213,7 @@ pub async fn serve(
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(limits.connections_max));
     let mut stop = pin!(stop);
-    let start = |stream: TcpStream, place: Option<_>| {
+    let start = |stream: Connection, place: Option<_>| {
         // Each in a task of its own, the handshake too: a slow one keeps nobody waiting.
         let (serving, watcher) = (Arc::clone(&serving), graceful.watcher());
         drop(tokio::spawn(async move {
@@ -141,7 +233,7 @@ pub async fn serve(
             accepted = listener.accept() => accepted,
         };
         let stream = match accepted {
-            Ok((stream, _peer)) => stream,
+            Ok(stream) => stream,
             Err(error) => {
                 // Out of file descriptors, most likely: spinning would not bring them back.
                 tracing::warn!(%error, "connection not accepted");
@@ -152,9 +244,7 @@ pub async fn serve(
         start(stream, Some(place.ok()));
     }
     // Whoever connected before the listener closes is served too.
-    while let Ok(Ok((stream, _peer))) =
-        tokio::time::timeout(Duration::ZERO, listener.accept()).await
-    {
+    while let Ok(Ok(stream)) = tokio::time::timeout(Duration::ZERO, listener.accept()).await {
         start(stream, None);
     }
     drop(listener);
@@ -193,7 +283,7 @@ impl Limits {
 /// # Errors
 ///
 /// When the process cannot listen for signals.
-pub async fn terminated() -> std::io::Result<()> {
+pub async fn terminated() -> io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let (mut terminate, mut interrupt) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);

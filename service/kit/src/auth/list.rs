@@ -10,13 +10,18 @@ use super::{ANONYMOUS, Denied, KEYS_MAX, KeyDigest, NotADigest, NotAScope, Scope
 /// Longest name of a key, in bytes.
 pub const NAME_BYTES_MAX: usize = 64;
 
-/// A key that a service knows. Its text is the key's line in a list: `name:scope:digest`, and
-/// `:until=time` if it ends.
+/// Most prefixes of one key.
+const PREFIXES_MAX: usize = 16;
+
+/// A key that a service knows. Its text is the key's line in a list: `name:scope:digest`, then
+/// `:prefix=one|other` if a holder's is for some resources only, and `:until=time` if it ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
     name: Arc<str>,
     scope: Scope,
     digest: KeyDigest,
+    /// What names of resources begin with; empty if every name will do.
+    prefixes: Arc<[Box<str>]>,
     until: Option<OffsetDateTime>,
 }
 
@@ -25,7 +30,7 @@ pub struct Key {
 #[non_exhaustive]
 pub enum KeyFault {
     /// There are too few parts.
-    #[error("a key is written name:scope:digest, or name:scope:digest:until=time")]
+    #[error("a key is written name:scope:digest, then :prefix=… and :until=… if it has them")]
     Parts,
     /// The name cannot be one.
     #[error("a name has 1 to {NAME_BYTES_MAX} characters of a-z, 0-9, '.', '_' and '-'")]
@@ -39,6 +44,11 @@ pub enum KeyFault {
     /// The digest cannot be one.
     #[error(transparent)]
     Digest(#[from] NotADigest),
+    /// The prefixes cannot be used.
+    #[error(
+        "a holder's prefixes are written prefix=one|other: 1 to {PREFIXES_MAX}, none of them empty"
+    )]
+    Prefix,
     /// The end cannot be read.
     #[error("the end is written until=2027-01-31T00:00:00Z (RFC 3339)")]
     Until,
@@ -94,7 +104,33 @@ impl Key {
         if name == ANONYMOUS {
             return Err(KeyFault::Reserved);
         }
-        Ok(Self { name: name.into(), scope, digest, until })
+        Ok(Self { name: name.into(), scope, digest, prefixes: Arc::default(), until })
+    }
+
+    /// The same key, but only for resources whose names begin with one of these, separated by `|`.
+    ///
+    /// # Errors
+    ///
+    /// When one is empty or they are too many, or the key is not a holder's.
+    pub fn only_for(self, prefixes: &str) -> Result<Self, KeyFault> {
+        let prefixes: Arc<[Box<str>]> = prefixes.split('|').map(Box::from).collect();
+        let usable = prefixes.len() <= PREFIXES_MAX && prefixes.iter().all(|one| !one.is_empty());
+        if !usable || self.scope != Scope::Holder {
+            return Err(KeyFault::Prefix);
+        }
+        Ok(Self { prefixes, ..self })
+    }
+
+    /// Whether it is for resources of this name.
+    #[must_use]
+    pub fn covers(&self, resource: &str) -> bool {
+        self.prefixes.is_empty() || self.prefixes.iter().any(|one| resource.starts_with(&**one))
+    }
+
+    /// The digest that it is known by.
+    #[must_use]
+    pub const fn digest(&self) -> KeyDigest {
+        self.digest
     }
 
     /// What it is called in logs.
@@ -125,6 +161,9 @@ impl Key {
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", self.name, self.scope, self.digest)?;
+        if !self.prefixes.is_empty() {
+            write!(f, ":prefix={}", self.prefixes.join("|"))?;
+        }
         let Some(until) = self.until else { return Ok(()) };
         let until = until.to_offset(UtcOffset::UTC).format(&Rfc3339).map_err(|_| fmt::Error)?;
         write!(f, ":until={until}")
@@ -135,15 +174,28 @@ impl FromStr for Key {
     type Err = KeyFault;
 
     fn from_str(text: &str) -> Result<Self, KeyFault> {
-        // The last part has colons of its own.
         let mut parts = text.splitn(4, ':').map(str::trim);
         let mut part = || parts.next().ok_or(KeyFault::Parts);
         let (name, scope, digest) = (part()?, part()?, part()?);
-        let until = part().ok().map(|end| {
-            let time = end.strip_prefix("until=").ok_or(KeyFault::Until)?;
-            OffsetDateTime::parse(time, &Rfc3339).map_err(|_| KeyFault::Until)
-        });
-        Self::new(name, scope.parse()?, digest.parse()?, until.transpose()?)
+        // What is left may have colons of its own.
+        let (prefixes, end) = match part() {
+            Err(_) => (None, None),
+            Ok(rest) => match (rest.strip_prefix("prefix="), rest.strip_prefix("until=")) {
+                (Some(prefixes), _) => match prefixes.rsplit_once(":until=") {
+                    Some((prefixes, end)) => (Some(prefixes), Some(end)),
+                    None => (Some(prefixes), None),
+                },
+                (None, Some(end)) => (None, Some(end)),
+                (None, None) => return Err(KeyFault::Until),
+            },
+        };
+        let end = end.map(|time| OffsetDateTime::parse(time, &Rfc3339));
+        let until = end.transpose().map_err(|_| KeyFault::Until)?;
+        let key = Self::new(name, scope.parse()?, digest.parse()?, until)?;
+        match prefixes {
+            Some(prefixes) => key.only_for(prefixes),
+            None => Ok(key),
+        }
     }
 }
 
@@ -259,6 +311,22 @@ mod tests {
             list.find(&"a".repeat(super::super::KEY_BYTES_MAX + 1), now),
             Err(Denied::Unknown)
         );
+    }
+
+    #[test]
+    fn a_holders_key_may_be_for_some_names_only() {
+        let key = |rest: &str| (line("web", "holder", "x") + rest).parse::<Key>();
+        let all = key("").unwrap();
+        assert!(all.covers("anything") && all.covers("x"));
+        let some = key(":prefix=orders/|stock:eu:until=2027-01-31T00:00:00Z").unwrap();
+        assert!(some.covers("orders/1") && some.covers("stock:eu") && some.until().is_some());
+        assert!(!some.covers("orders") && !some.covers("stock:us") && !some.covers("x/orders/1"));
+        assert_eq!(some.to_string().parse(), Ok(some));
+        for wrong in [":prefix=", ":prefix=a||b", &format!(":prefix={}", ["a"; 17].join("|"))] {
+            assert_eq!(key(wrong), Err(KeyFault::Prefix), "{wrong}");
+        }
+        let buyer = line("web", "buyer", "x") + ":prefix=a";
+        assert_eq!(buyer.parse::<Key>(), Err(KeyFault::Prefix));
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub const ANONYMOUS: &str = "anonymous";
 pub enum Scope {
     /// Buying, and reading.
     Buyer,
+    /// Holding leases, on all resources or those with certain prefixes.
+    Holder,
     /// Everything.
     Admin,
     /// Reading metrics, and nothing else.
@@ -44,6 +46,7 @@ impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Buyer => "buyer",
+            Self::Holder => "holder",
             Self::Admin => "admin",
             Self::Metrics => "metrics",
         })
@@ -64,7 +67,7 @@ pub fn new_key(scope: Scope) -> io::Result<String> {
 
 /// The text is no scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a scope is buyer, admin or metrics")]
+#[error("a scope is buyer, holder, admin or metrics")]
 pub struct NotAScope;
 
 impl FromStr for Scope {
@@ -73,6 +76,7 @@ impl FromStr for Scope {
     fn from_str(text: &str) -> Result<Self, NotAScope> {
         match text {
             "buyer" => Ok(Self::Buyer),
+            "holder" => Ok(Self::Holder),
             "admin" => Ok(Self::Admin),
             "metrics" => Ok(Self::Metrics),
             _ => Err(NotAScope),

@@ -31,11 +31,11 @@ pub struct EdgeArgs {
     tls: TlsArgs,
 }
 
-/// The door as it was set up.
+/// The edge as it was set up; `D` is the door, or perhaps none.
 #[derive(Debug)]
-pub struct Edge {
+pub struct Edge<D = Door> {
     /// Who may come in, and how often each.
-    pub door: Door,
+    pub door: D,
     /// Where the keys came from, if they may change.
     pub keys_file: Option<Files>,
     /// Requests worked on at once.
@@ -47,7 +47,7 @@ pub struct Edge {
 }
 
 impl EdgeArgs {
-    /// The door as these options set it up. `program` is what the program is called.
+    /// The edge as these options set it up. `program` is what the program is called.
     ///
     /// # Errors
     ///
@@ -55,13 +55,31 @@ impl EdgeArgs {
     pub fn check(&self, program: &str) -> anyhow::Result<Edge> {
         let tls = self.certificate()?;
         let (keys, keys_file) = self.keys(program)?;
-        Ok(Edge {
-            door: Door { keys, rates: Rates::per_second(self.key_rate) },
+        let door = Door { keys, rates: Rates::per_second(self.key_rate) };
+        Ok(self.with(door, keys_file, tls))
+    }
+
+    /// As [`check`](Self::check), but without a door where no keys are given: then everybody may come in.
+    ///
+    /// # Errors
+    ///
+    /// When keys or certificate cannot be used.
+    pub fn check_or_open(&self, program: &str) -> anyhow::Result<Edge<Option<Door>>> {
+        if !self.keys.are_given() {
+            return Ok(self.with(None, None, self.certificate()?));
+        }
+        let Edge { door, keys_file, requests_max, header_timeout, tls } = self.check(program)?;
+        Ok(Edge { door: Some(door), keys_file, requests_max, header_timeout, tls })
+    }
+
+    fn with<D>(&self, door: D, keys_file: Option<Files>, tls: Option<(Tls, Files)>) -> Edge<D> {
+        Edge {
+            door,
             keys_file,
             requests_max: self.requests_max.try_into().unwrap_or(usize::MAX),
             header_timeout: Duration::from_millis(self.header_timeout_ms),
             tls,
-        })
+        }
     }
 
     /// The keys, and the file that they are in, if they may change.

@@ -17,9 +17,10 @@ use crate::{
 /// Which keys are known.
 #[derive(Args, Debug)]
 pub struct KeysArgs {
-    /// The API keys, separated by commas: name:scope:digest, and :until=2027-01-31T00:00:00Z for one
-    /// that ends. Scopes: buyer, metrics (only /metrics), admin (everything). Several of a scope may be
-    /// valid at once
+    /// The API keys, separated by commas: name:scope:digest, then :prefix=orders/|stock/ for a holder of
+    /// leases on some names only, and :until=2027-01-31T00:00:00Z for one that ends. Scopes: buyer (of
+    /// `purchase`), holder (of `lease-sidecar`), metrics (only /metrics), admin (everything). Several of a
+    /// scope may be valid at once
     #[arg(long, env = "LEASEHOLD_KEYS", hide_env_values = true)]
     keys: Option<String>,
 
@@ -30,6 +31,12 @@ pub struct KeysArgs {
 }
 
 impl KeysArgs {
+    /// Whether there are any.
+    #[must_use]
+    pub const fn are_given(&self) -> bool {
+        self.keys.is_some() || self.keys_file.is_some()
+    }
+
     /// The keys, and the file that they are in, if they may change. `program` is what the program is
     /// called whose command `keys` makes them.
     ///
@@ -77,9 +84,14 @@ pub struct NewArgs {
     #[arg(long)]
     name: String,
 
-    /// What it allows: buyer, admin or metrics
+    /// What it allows: buyer, holder, admin or metrics
     #[arg(long)]
     scope: Scope,
+
+    /// For a holder: names of resources begin with this, or with one of several that | separates [default:
+    /// every name]
+    #[arg(long)]
+    prefix: Option<String>,
 
     /// In how many days it ends [default: it does not]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=3650))]
@@ -107,6 +119,10 @@ fn new(args: &NewArgs) -> anyhow::Result<()> {
         end.replace_nanosecond(0).unwrap_or(end)
     });
     let key = Key::new(&args.name, args.scope, KeyDigest::of(&secret), until)?;
+    let key = match &args.prefix {
+        Some(prefix) => key.only_for(prefix)?,
+        None => key,
+    };
     // The line first: whoever has the key should have it too.
     writeln!(stderr(), "{key}").context("cannot print the line")?;
     writeln!(stdout(), "{secret}").context("cannot print the key")

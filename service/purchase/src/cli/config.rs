@@ -6,7 +6,7 @@ use clap::Args;
 use leasehold::LeaseConfig;
 use leasehold_kit::cli::{
     edge::{Edge, EdgeArgs},
-    value,
+    nodes::NodesArgs,
 };
 
 use super::{PROGRAM, database::DatabaseArgs, retries::RetryArgs, webhooks::WebhookArgs};
@@ -22,14 +22,8 @@ pub(super) struct ServeArgs {
     #[arg(long, env = "LEASEHOLD_LISTEN", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
 
-    /// Addresses of the lease nodes, separated by commas: an odd number of independent Redis or
-    /// Valkey servers, redis://[user:password@]host:port
-    #[arg(long, env = "REDIS_URLS", hide_env_values = true)]
-    redis_urls: Option<String>,
-
-    /// A file that holds them instead
-    #[arg(long, env = "REDIS_URLS_FILE")]
-    redis_urls_file: Option<String>,
+    #[command(flatten)]
+    nodes: NodesArgs,
 
     #[command(flatten)]
     edge: EdgeArgs,
@@ -46,10 +40,6 @@ pub(super) struct ServeArgs {
     /// the replica that grants is killed
     #[arg(long, env = "LEASEHOLD_LEASE_TTL_MS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(200..=60_000))]
     lease_ttl_ms: u64,
-
-    /// How long one lease node may take to answer, in milliseconds
-    #[arg(long, env = "LEASEHOLD_NODE_TIMEOUT_MS", default_value_t = 250, value_parser = clap::value_parser!(u64).range(1..=10_000))]
-    node_timeout_ms: u64,
 
     /// How long a turn lasts while other replicas may be waiting, in milliseconds. Longer gives a hot sale
     /// somewhat more throughput; buyers at the replicas that wait see it as latency
@@ -111,7 +101,7 @@ pub(super) struct ServeConfig {
 
 impl ServeArgs {
     pub(super) fn check(&self) -> anyhow::Result<ServeConfig> {
-        let redis_urls = self.nodes()?;
+        let redis_urls = self.nodes.urls()?;
         let edge = self.edge.check(PROGRAM)?;
         let mut grant = self.grant()?;
         let mut store = self.database.store()?;
@@ -141,18 +131,14 @@ impl ServeArgs {
         &self.edge
     }
 
-    /// Addresses of the lease nodes.
-    pub(super) fn nodes(&self) -> anyhow::Result<Vec<String>> {
-        let (given, file) = (self.redis_urls.as_deref(), self.redis_urls_file.as_deref());
-        let urls = value(given, file, "REDIS_URLS")?;
-        let urls = urls.split(',').map(str::trim).filter(|url| !url.is_empty());
-        Ok(urls.map(str::to_owned).collect())
+    pub(super) const fn nodes(&self) -> &NodesArgs {
+        &self.nodes
     }
 
     pub(super) fn lease(&self) -> LeaseConfig {
         LeaseConfig {
             ttl: Duration::from_millis(self.lease_ttl_ms),
-            node_timeout: Duration::from_millis(self.node_timeout_ms),
+            node_timeout: self.nodes.timeout(),
             // Turns are short; a combiner that hangs must not hold a sale for long.
             lifetime_max: Duration::from_secs(60),
             ..LeaseConfig::default()

@@ -1,6 +1,6 @@
 //! Where the database is.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 use leasehold_kit::cli::value;
@@ -16,7 +16,7 @@ pub(super) struct DatabaseArgs {
 
     /// A file that holds the address instead, for deployments that mount secrets
     #[arg(long, env = "DATABASE_URL_FILE")]
-    database_url_file: Option<String>,
+    database_url_file: Option<PathBuf>,
 
     /// Connections to Postgres kept at most, a third of them for reading alone: more make a hot row
     /// slower

@@ -12,6 +12,7 @@ use std::{
 use anyhow::Context as _;
 use leasehold::Leases;
 use leasehold_kit::{
+    cli::nodes,
     files::LOOK_EVERY,
     health::Readiness,
     serve::{Limits, Stopped, raise_open_files, serve as serve_http, terminated},
@@ -168,16 +169,5 @@ async fn warn_if_not_ready(store: Store, leases: Leases) {
     if let Err(error) = store.ping().await {
         tracing::warn!(%error, "postgres cannot be used yet");
     }
-    for error in leases.failing_nodes().await {
-        tracing::warn!(%error, "a lease node cannot be used yet");
-    }
-    match leases.check().await {
-        Ok(warnings) => {
-            for warning in warnings {
-                tracing::warn!(%warning, "lease nodes could be set up better");
-            }
-        }
-        // The second of the two has no vote, so nothing unsafe happens.
-        Err(error) => tracing::error!(%error, "lease nodes are set up wrongly"),
-    }
+    nodes::warn(&leases).await;
 }

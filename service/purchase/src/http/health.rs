@@ -3,19 +3,15 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use leasehold_kit::problem::Problem;
+use leasehold_kit::{cli::nodes::quorum_answers, problem::Problem};
 
 use super::{App, caller::AsMetrics};
 
 /// Asks for a connection as sellers do: a crowd of readers keeps no order from being granted.
 async fn look(app: &App) -> Result<(), String> {
-    let (store, failing) = tokio::join!(app.store.ping(), app.leases.failing_nodes());
+    let (store, leases) = tokio::join!(app.store.ping(), quorum_answers(&app.leases));
     store.map_err(|error| error.to_string())?;
-    if failing.len() > app.leases.nodes() - app.leases.quorum() {
-        let reasons: Vec<String> = failing.iter().map(ToString::to_string).collect();
-        return Err(reasons.join("; "));
-    }
-    Ok(())
+    leases
 }
 
 /// `GET /readyz`: orders can be granted here: not draining, Postgres answers, and a quorum of

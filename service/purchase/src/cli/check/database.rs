@@ -23,7 +23,7 @@ pub(super) async fn look(args: &DatabaseArgs, findings: &mut Findings) {
 }
 
 fn judge(report: &DatabaseReport, wanted: i64, findings: &mut Findings) {
-    let before = findings.0.len();
+    let before = findings.count();
     let major = report.version / 10_000;
     if report.version < OLDEST {
         findings.error(format!("postgres: version {major} is too old; use 14 or later"));
@@ -61,7 +61,7 @@ fn judge(report: &DatabaseReport, wanted: i64, findings: &mut Findings) {
              one only; raise max_connections or lower LEASEHOLD_DATABASE_CONNECTIONS"
         ));
     }
-    if findings.0.len() == before {
+    if findings.count() == before {
         let room = max / wanted.max(1);
         findings
             .ok(format!("postgres: version {major}, with connections for {room} such replicas"));

@@ -1,40 +1,44 @@
-//! `purchase health`: for container health checks, so that an image needs no other program.
+//! The command `health`: for container health checks, so that an image needs no other program.
 
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::Args;
-use leasehold_kit::tls::connect_unchecked;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
-    net::TcpStream,
+    net::{TcpStream, UnixStream},
 };
 
-/// How long a replica may take to say whether it is ready.
+use crate::tls::connect_unchecked;
+
+/// How long a service may take to say whether it is ready.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Whom to ask.
-#[derive(Debug, Args)]
-pub(super) struct HealthArgs {
-    /// Address of the replica, http:// or https://. With TLS, its certificate is not checked: it names
-    /// the service, not this host, and nothing secret is sent
-    #[arg(long, env = "LEASEHOLD_HEALTH_URL", default_value = "http://127.0.0.1:8080")]
-    url: String,
+/// Asks a service whether it is ready: at `http://`, `https://` or `unix:/path`. With TLS, its certificate
+/// is not checked: it names the service, not this host, and nothing secret is sent.
+///
+/// # Errors
+///
+/// When it is not, or does not say so within three seconds.
+pub async fn ask(url: &str) -> anyhow::Result<()> {
+    let status = tokio::time::timeout(TIMEOUT, status_at(url)).await;
+    let status = status.with_context(|| format!("{url} did not answer within {TIMEOUT:?}"))??;
+    anyhow::ensure!(status == "200", "{url} is not ready: status {status}");
+    Ok(())
 }
 
-pub(super) async fn ask(args: &HealthArgs) -> anyhow::Result<()> {
-    let (scheme, authority) = args.url.split_once("://").unwrap_or_default();
+async fn status_at(url: &str) -> anyhow::Result<String> {
+    if let Some(path) = url.strip_prefix("unix:") {
+        let stream = UnixStream::connect(path).await;
+        let stream = stream.with_context(|| format!("cannot connect to {path}"))?;
+        return status_on(stream, "localhost").await;
+    }
+    let (scheme, authority) = url.split_once("://").unwrap_or_default();
     let authority = authority.trim_end_matches('/');
-    let is_tls = match scheme {
-        "http" => false,
-        "https" => true,
-        _ => anyhow::bail!("the address must begin with http:// or https://"),
-    };
-    let status = tokio::time::timeout(TIMEOUT, status(authority, is_tls))
-        .await
-        .with_context(|| format!("{authority} did not answer within {TIMEOUT:?}"))??;
-    anyhow::ensure!(status == "200", "{authority} is not ready: status {status}");
-    Ok(())
+    match scheme {
+        "http" => status(authority, false).await,
+        "https" => status(authority, true).await,
+        _ => anyhow::bail!("the address must begin with http://, https:// or unix:"),
+    }
 }
 
 async fn status(authority: &str, is_tls: bool) -> anyhow::Result<String> {

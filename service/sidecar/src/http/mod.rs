@@ -1,0 +1,139 @@
+//! The API: JSON over HTTP. The only room that knows status codes.
+
+mod caller;
+mod code;
+mod dapr;
+mod error;
+mod leases;
+mod resources;
+mod streams;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use axum::{
+    Router,
+    error_handling::HandleErrorLayer,
+    extract::{DefaultBodyLimit, State},
+    middleware::{from_fn, from_fn_with_state},
+    routing::{get, post},
+};
+use leasehold_kit::{
+    body::BODY_BYTES_MAX,
+    caller::{Door, ask},
+    cli::nodes::quorum_answers,
+    error::{no_such_method, no_such_route, panicked, turned_away},
+    health::{Readiness, live},
+    host,
+    problem::Problem,
+    request,
+    telemetry::PrometheusHandle,
+};
+use tower::{ServiceBuilder, limit::GlobalConcurrencyLimitLayer};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use self::caller::AsMetrics;
+pub use self::dapr::{Dapr, LockStore};
+use crate::holding::Holdings;
+
+/// What the handlers work with.
+#[derive(Debug)]
+pub struct App {
+    /// What is held for whom.
+    pub holdings: Holdings,
+    /// Who may come in; without it, everybody who reaches this sidecar.
+    pub door: Option<Door>,
+    /// What Dapr's clients are shown.
+    pub dapr: Dapr,
+    /// Whether leases can be had, as it was seen last.
+    pub readiness: Readiness,
+    /// Set once the sidecar is about to stop.
+    pub draining: Arc<AtomicBool>,
+    /// What is counted.
+    pub metrics: PrometheusHandle,
+}
+
+/// Every route. More requests than `requests_max` at once are turned away, those that wait for a lease
+/// included; it should be less than the connections that may be open, or nobody can be told.
+pub fn router(app: App, requests_max: usize) -> Router {
+    let door = app.door.clone();
+    let app = Arc::new(app);
+    let api = Router::new()
+        .route("/v1/leases", get(leases::list).post(leases::acquire))
+        .route("/v1/leases/{id}", get(leases::read).delete(leases::release))
+        .route("/v1/leases/{id}/renew", post(leases::renew))
+        .route("/v1/leases/{id}/attach", post(leases::attach))
+        .route("/v1/link", get(streams::link))
+        .route("/v1/elections/{office}", get(streams::stand))
+        .route("/v1/resources/{name}", get(resources::inspect).delete(resources::evict))
+        .route("/v1.0-alpha1/lock/{store}", post(dapr::lock))
+        .route("/v1.0-alpha1/unlock/{store}", post(dapr::unlock))
+        .route("/v1.0/metadata", get(dapr::metadata))
+        .layer(
+            ServiceBuilder::new()
+                .layer(HandleErrorLayer::new(turned_away))
+                .load_shed()
+                // Global: a layer is applied to each route, and the routes share this limit.
+                .layer(GlobalConcurrencyLimitLayer::new(requests_max)),
+        );
+    let counted = api
+        .route("/metrics", get(metrics))
+        .layer(from_fn_with_state(Arc::clone(&app), caller::keep_pages_out));
+    let counted = match door {
+        Some(door) => {
+            counted.layer(from_fn_with_state(door, ask)).layer(from_fn(caller::read_dapr_token))
+        }
+        None => counted,
+    };
+    let health = Router::new()
+        .route("/livez", get(live))
+        .route("/readyz", get(ready))
+        .route("/v1.0/healthz", get(dapr::health))
+        .route("/v1.0/healthz/outbound", get(dapr::health));
+    counted
+        .merge(health)
+        .fallback(no_such_route)
+        .method_not_allowed_fallback(no_such_method)
+        .with_state(app)
+        .layer(
+            ServiceBuilder::new()
+                .layer(from_fn(request::observe))
+                .layer(CatchPanicLayer::custom(panicked))
+                .layer(from_fn(host::demand))
+                .layer(DefaultBodyLimit::max(BODY_BYTES_MAX)),
+        )
+}
+
+/// `GET /readyz`: leases can be had here: not draining, and a quorum of lease nodes answers.
+async fn ready(State(app): State<Arc<App>>) -> Result<&'static str, Problem> {
+    let look = async || quorum_answers(app.holdings.leases()).await;
+    app.readiness.answer(app.draining.load(Ordering::Relaxed), look).await
+}
+
+/// `GET /metrics`: Prometheus' text format.
+async fn metrics(_reader: AsMetrics, State(app): State<Arc<App>>) -> String {
+    let holdings = &app.holdings;
+    for (name, count) in [
+        ("sidecar_leases", holdings.held()),
+        ("sidecar_links", holdings.links()),
+        ("sidecar_places_taken", holdings.places_taken()),
+    ] {
+        metrics::gauge!(name).set(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
+    }
+    app.metrics.run_upkeep();
+    app.metrics.render()
+}
+
+/// The table of error codes, as Markdown.
+#[must_use]
+pub fn table_of_codes() -> String {
+    code::table()
+}
+
+/// The API's description.
+#[must_use]
+pub fn description() -> &'static str {
+    ""
+}
