@@ -175,6 +175,9 @@ impl ServeArgs {
             ttl: Duration::from_millis(self.lease_ttl_ms),
             node_timeout: self.nodes.timeout(),
             lifetime_max: Duration::from_secs(self.lifetime_hours * 3600),
+            // Each turn a grant of its own, with a holder of its own: programs that pass a lease on are
+            // strangers, and whoever had it before could resume it with what it knows.
+            turns_max: 1,
             ..LeaseConfig::default()
         }
     }
