@@ -38,6 +38,7 @@ mod rolling_restart;
 mod sentinel;
 mod servers;
 mod setup;
+mod sidecar;
 mod skipped;
 mod strategies;
 mod takeover;

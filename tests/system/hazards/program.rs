@@ -172,7 +172,7 @@ async fn wrong_nodes_and_keys_are_named(world: &World, right: &Deployment) {
     let nobody = NOBODY.to_owned();
     for (deployment, code, word) in [
         (some(&[a, b, &nobody]), 3, "2 of 3 answer"),
-        (some(&[a, &nobody, &NOBODY.replace(":1", ":2")]), 1, "nothing is sold without 2"),
+        (some(&[a, &nobody, &NOBODY.replace(":1", ":2")]), 1, "there is no lease without 2"),
         (some(&[a, b]), 3, "odd number"),
         (some(&[a, b, &forgetful.nodes[0].url()]), 3, "appendfsync always"),
         (some(&[a, b, c, c]), 1, "a server of its own"),

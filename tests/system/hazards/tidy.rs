@@ -88,8 +88,18 @@ const ABSENCES: &[Absence] = &[
     },
     Absence {
         below: "service/kit",
-        words: &["leasehold_purchase", "leasehold::", "sqlx", "redis"],
+        words: &["leasehold_purchase", "leasehold_sidecar", "sqlx", "redis::"],
         why: "the kit does not know what a service does",
+    },
+    Absence {
+        below: "service/sidecar/src",
+        words: &["leasehold_purchase", "sqlx", "redis::"],
+        why: "the sidecar knows leases, and neither Postgres nor Redis",
+    },
+    Absence {
+        below: "service/sidecar/src/holding",
+        words: &["crate::http", "axum", "StatusCode"],
+        why: "arrows go down",
     },
     Absence {
         below: "service",

@@ -90,7 +90,8 @@ pub(super) async fn acquire(client: &Client, resource: &str, more: Value) -> Val
 /// A request for a resource, with everything else that the body says.
 pub(super) fn asking(resource: &str, more: Value) -> Value {
     let mut body = json!({ "resource": resource });
-    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let Value::Object(more) = more else { unreachable!("a request is an object") };
+    body.as_object_mut().unwrap().extend(more);
     body
 }
 

@@ -89,3 +89,30 @@ async fn a_sidecar_that_is_replaced_can_leave_leases_to_the_next() {
     drop(stream);
     assert!(taken_by_another(&beside, "a").await > token(&lease));
 }
+
+#[tokio::test]
+async fn whoever_passed_a_lease_on_cannot_have_it_back() {
+    let mut beside = Beside::start().await;
+    let client = beside.client();
+    let before = acquire(&client, "a", json!({ "ttl_ms": PATIENCE })).await;
+    let waits = asking("a", json!({ "ttl_ms": PATIENCE, "wait_ms": PATIENCE }));
+    let release = async {
+        places_taken(&client, 2).await;
+        client.delete(&path(&before)).await
+    };
+    let ((status, now), _) = tokio::join!(client.post("/v1/leases", &waits), release);
+    assert_eq!(status, StatusCode::CREATED, "{now}");
+    assert!(token(&now) > token(&before));
+    // Who knows a holder can release its lease: each has one of its own.
+    assert_ne!(now["holder"], before["holder"]);
+    beside.sidecar.process().kill().await.unwrap();
+    beside.sidecar = beside.config.start("second").await.unwrap();
+    let client = beside.client();
+    let attach = |lease: &Value| (format!("{}/attach", path(lease)), attaching(lease));
+    let (at, body) = attach(&before);
+    let (status, problem) = client.post(&at, &body).await;
+    assert_eq!((status, &problem["code"]), (StatusCode::CONFLICT, &json!("not_held")));
+    let (at, body) = attach(&now);
+    let (status, attached) = client.post(&at, &body).await;
+    assert_eq!((status, &attached["token"]), (StatusCode::OK, &now["token"]), "{attached}");
+}
