@@ -116,8 +116,9 @@ impl Keeper {
             let order = tokio::select! {
                 biased;
                 loss = self.lease.lost() => return (Ended::Lost(loss), None),
-                () = broken(self.link.as_deref()) => return (Ended::LinkBroken, None),
+                // Before links, which break because of it.
                 () = self.stopping.cancelled() => return (Ended::Stopped, None),
+                () = broken(self.link.as_deref()) => return (Ended::LinkBroken, None),
                 order = orders.recv() => order,
                 () = sleep_until(self.expires), if self.link.is_none() => {
                     return (Ended::Expired, None);

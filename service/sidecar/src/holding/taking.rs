@@ -54,11 +54,11 @@ impl Holdings {
     /// Dropping the future leaves no lease behind.
     pub async fn acquire(&self, client: &Client, want: &Want) -> Result<Granted, HoldError> {
         let Some(request) = &want.request else {
-            let leases = self.take(client, want).await?;
+            let leases = self.take(client, want, want.wait).await?;
             return Ok(Granted { leases, is_repeated: false });
         };
         let asking = self.table.ask(client, request, &want.what)?;
-        let patience = want.wait + REPETITION_MARGIN;
+        let (begun, patience) = (Instant::now(), want.wait + REPETITION_MARGIN);
         let Ok(mut outcome) = tokio::time::timeout(patience, asking.intent.outcome.lock()).await
         else {
             return Err(HoldError::StillAsked);
@@ -81,19 +81,24 @@ impl Holdings {
                 let _over = self.release(client, id).await;
             }
         }
-        let leases = self.take(client, want).await?;
+        let leases = self.take(client, want, want.wait.saturating_sub(begun.elapsed())).await?;
         *outcome = leases.iter().map(|lease| lease.id).collect();
         Ok(Granted { leases, is_repeated: false })
     }
 
-    async fn take(&self, client: &Client, want: &Want) -> Result<Vec<View>, HoldError> {
+    async fn take(
+        &self,
+        client: &Client,
+        want: &Want,
+        wait: Duration,
+    ) -> Result<Vec<View>, HoldError> {
         let link = want.terms.link.map(|id| self.table.link(client, id)).transpose()?;
         let mut place = self.place(want.what.count())?;
         let taken = tokio::select! {
             biased;
             () = self.stopping.cancelled() => return Err(HoldError::Stopping),
             () = broken(link.as_deref()) => return Err(HoldError::LinkBroken),
-            taken = self.ask_nodes(&want.what, want.wait) => taken?,
+            taken = self.ask_nodes(&want.what, wait) => taken?,
         };
         let keep = |lease| {
             // There is one for each.

@@ -4,6 +4,7 @@ use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::{Beside, acquire, path};
+use crate::world::LIMIT;
 
 #[tokio::test]
 async fn what_cannot_be_is_named() {
@@ -159,4 +160,40 @@ async fn without_a_quorum_programs_are_told_so() {
     assert_eq!((&seen["state"], &seen["silent_nodes"]), (&json!("unknown"), &json!(2)));
     assert_eq!(client.get("/readyz").await.0, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(client.get("/livez").await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_body_that_never_ends_is_given_up() {
+    let beside = Beside::start().await;
+    let client = beside.client();
+    let mut stream = client.half_a_request("/v1/leases").await;
+    assert_eq!(stream.status().await, "HTTP/1.1 408 Request Timeout");
+    assert_eq!(client.get("/v1/leases").await.1["leases"], json!([]));
+}
+
+#[tokio::test]
+async fn a_deployment_is_right_or_said_to_be_wrong() {
+    let beside = Beside::start().await;
+    let check = async |config: &leasehold_stack::SidecarConfig| {
+        let mut process = config.run("check", "check-config").unwrap();
+        let status = process.wait(LIMIT).await.unwrap();
+        let mut lines = Vec::new();
+        while let Some(line) = process.next_line(LIMIT).await.unwrap() {
+            lines.push(line);
+        }
+        (status.code(), lines.join("\n"))
+    };
+    // No keys at a port, and nodes that keep nothing on disk: it will run.
+    let (code, said) = check(&beside.config).await;
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("warning  keys: none") && said.contains("all 3 answer"), "{said}");
+    let open = beside.config.clone().env("LEASEHOLD_LISTEN", "0.0.0.0:1");
+    let (code, said) = check(&open).await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("error    LEASEHOLD_LISTEN 0.0.0.0:1"), "{said}");
+    let mut lonely = beside.config.clone();
+    lonely.redis_urls = vec![crate::servers::NOBODY.to_owned()];
+    let (code, said) = check(&lonely).await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("there is no lease without 1"), "{said}");
 }

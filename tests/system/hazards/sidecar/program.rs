@@ -121,6 +121,17 @@ impl Client {
         wire
     }
 
+    /// Sends the head of a request and a part of its body, and then nothing more.
+    pub(crate) async fn half_a_request(&self, path: &str) -> Stream {
+        let mut wire = self.connect().await;
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{{",
+            self.host()
+        );
+        wire.write_all(head.as_bytes()).await.unwrap();
+        Stream { lines: BufReader::new(wire) }
+    }
+
     /// Opens a stream of events.
     pub(crate) async fn stream(&self, path: &str) -> Stream {
         let mut wire = self.connect().await;
@@ -132,8 +143,7 @@ impl Client {
         );
         wire.write_all(head.as_bytes()).await.unwrap();
         let mut stream = Stream { lines: BufReader::new(wire) };
-        let status = stream.line().await.unwrap();
-        assert_eq!(status, "HTTP/1.1 200 OK");
+        assert_eq!(stream.status().await, "HTTP/1.1 200 OK");
         stream
     }
 
@@ -147,6 +157,11 @@ impl Client {
 }
 
 impl Stream {
+    /// The first line of the answer.
+    pub(crate) async fn status(&mut self) -> String {
+        self.line().await.expect("the connection ended")
+    }
+
     async fn line(&mut self) -> Option<String> {
         let mut line = String::new();
         let read = self.lines.read_line(&mut line);

@@ -76,18 +76,25 @@ async fn a_sidecar_that_stops_gives_back_what_it_holds_and_ends_its_streams() {
 async fn a_sidecar_that_is_replaced_can_leave_leases_to_the_next() {
     let mut beside = Beside::start_with(&[("LEASEHOLD_ON_STOP", "keep")]).await;
     let client = beside.client();
-    let lease = acquire(&client, "a", json!({ "ttl_ms": PATIENCE })).await;
+    let (stream, link) = client.link().await;
+    let alone = acquire(&client, "alone", json!({ "ttl_ms": PATIENCE })).await;
+    let linked = acquire(&client, "linked", json!({ "link": link })).await;
     beside.sidecar.stop().await.unwrap();
+    drop(stream);
     beside.sidecar = beside.config.start("second").await.unwrap();
     let client = beside.client();
-    let attach = format!("{}/attach", path(&lease));
     let (stream, link) = client.link().await;
-    let mut bound = attaching(&lease);
-    bound["link"] = json!(link);
-    let (status, attached) = client.post(&attach, &bound).await;
-    assert_eq!((status, &attached["token"]), (StatusCode::OK, &lease["token"]), "{attached}");
+    for lease in [&alone, &linked] {
+        let mut bound = attaching(lease);
+        bound["link"] = json!(link);
+        let (status, attached) = client.post(&format!("{}/attach", path(lease)), &bound).await;
+        assert_eq!((status, &attached["token"]), (StatusCode::OK, &lease["token"]), "{attached}");
+    }
     drop(stream);
-    assert!(taken_by_another(&beside, "a").await > token(&lease));
+    for lease in [alone, linked] {
+        let next = taken_by_another(&beside, lease["resource"].as_str().unwrap()).await;
+        assert!(next > token(&lease));
+    }
 }
 
 #[tokio::test]
