@@ -39,6 +39,7 @@ mod sentinel;
 mod servers;
 mod setup;
 mod sidecar;
+mod sidecar_dapr;
 mod skipped;
 mod strategies;
 mod takeover;

@@ -12,7 +12,7 @@ use tokio::sync::OnceCell;
 
 use crate::skipped::skip;
 
-/// How long a package manager may take; it fetches 15 MB at most.
+/// How long a package manager may take; it fetches 40 MB at most.
 const FETCH_LIMIT: Duration = Duration::from_secs(300);
 /// How long a program may take to say its version: it may start from a cold disk.
 const VERSION_LIMIT: Duration = Duration::from_secs(30);
@@ -29,74 +29,82 @@ pub(crate) struct Language {
     name: &'static str,
     /// What runs its scripts.
     pub(crate) interpreter: &'static str,
-    package_manager: &'static [&'static str],
-    /// The lists of packages.
-    lists: &'static [&'static str],
-    install: &'static [&'static str],
+    pinned: Pinned,
     fetched: &'static OnceCell<Result<PathBuf, String>>,
+}
+
+/// What is fetched: as lists of packages say, which have versions and hashes.
+#[derive(Clone, Copy, Debug)]
+enum Pinned {
+    /// A list of wheels.
+    Wheels(&'static str),
+    /// What a folder's `package.json` and `package-lock.json` say.
+    Npm(&'static str),
+}
+
+/// One value for each place that asks for it, as long as the process runs.
+macro_rules! fetched {
+    () => {{
+        static FETCHED: OnceCell<Result<PathBuf, String>> = OnceCell::const_new();
+        &FETCHED
+    }};
 }
 
 pub(super) const PYTHON: Language = Language {
     name: "python",
     interpreter: "python3",
-    package_manager: &["python3", "-m", "pip"],
-    lists: &["requirements.txt"],
-    install: &[
-        "install",
-        "--target=.",
-        "--requirement=requirements.txt",
-        "--require-hashes",
-        "--only-binary=:all:",
-        "--no-deps",
-        "--retries=1",
-        "--timeout=20",
-    ],
-    fetched: {
-        static FETCHED: OnceCell<Result<PathBuf, String>> = OnceCell::const_new();
-        &FETCHED
-    },
+    pinned: Pinned::Wheels("requirements.txt"),
+    fetched: fetched!(),
 };
 
 /// What asks the API whatever its description allows, and what not.
 pub(crate) const FUZZER: Language = Language {
     name: "python",
     interpreter: "python3",
-    package_manager: &["python3", "-m", "pip"],
-    lists: &["schemathesis.txt"],
-    install: &[
-        "install",
-        "--target=.",
-        "--requirement=schemathesis.txt",
-        "--require-hashes",
-        "--only-binary=:all:",
-        "--no-deps",
-        "--retries=1",
-        "--timeout=20",
-    ],
-    fetched: {
-        static FETCHED: OnceCell<Result<PathBuf, String>> = OnceCell::const_new();
-        &FETCHED
-    },
+    pinned: Pinned::Wheels("schemathesis.txt"),
+    fetched: fetched!(),
 };
 
-pub(super) const NODE: Language = Language {
+pub(super) const NODE: Language =
+    Language { name: "node", interpreter: "node", pinned: Pinned::Npm("."), fetched: fetched!() };
+
+/// What the sidecar's clients in JavaScript need.
+pub(crate) const SIDECAR_NODE: Language = Language {
     name: "node",
     interpreter: "node",
-    package_manager: &["npm"],
-    lists: &["package.json", "package-lock.json"],
-    install: &[
-        "ci",
-        "--ignore-scripts",
-        "--no-audit",
-        "--no-fund",
-        "--fetch-retries=1",
-        "--fetch-timeout=20000",
-    ],
-    fetched: {
-        static FETCHED: OnceCell<Result<PathBuf, String>> = OnceCell::const_new();
-        &FETCHED
-    },
+    pinned: Pinned::Npm("sidecar"),
+    fetched: fetched!(),
 };
+
+impl Pinned {
+    /// The lists of packages, as paths among the [`sources`].
+    fn lists(self) -> Vec<PathBuf> {
+        match self {
+            Self::Wheels(list) => vec![list.into()],
+            Self::Npm(folder) => ["package.json", "package-lock.json"]
+                .map(|list| Path::new(folder).join(list))
+                .into(),
+        }
+    }
+
+    /// What fetches them into the folder that it runs in, where the lists are.
+    fn commands(self) -> Vec<String> {
+        let pip = |what: &str, list: &str| {
+            let name = Path::new(list).file_name().unwrap().to_str().unwrap();
+            format!(
+                "python3 -m pip {what} --requirement={name} --require-hashes --no-deps --retries=1 --timeout=20"
+            )
+        };
+        let wheels = |list| pip("install --target=. --only-binary=:all:", list);
+        match self {
+            Self::Wheels(list) => vec![wheels(list)],
+            Self::Npm(_) => vec![
+                "npm ci --ignore-scripts --no-audit --no-fund --fetch-retries=1 --fetch-timeout=20000"
+                    .to_owned(),
+            ],
+        }
+    }
+}
 
 /// The scripts and the lists of packages.
 pub(crate) fn sources() -> PathBuf {
@@ -133,11 +141,14 @@ impl Language {
         }
         fs::create_dir_all(&cache).unwrap();
         let partial = tempfile::Builder::new().prefix(".partial-").tempdir_in(&cache).unwrap();
-        for list in self.lists {
-            fs::copy(sources().join(list), partial.path().join(list)).unwrap();
+        for list in self.pinned.lists() {
+            fs::copy(sources().join(&list), partial.path().join(list.file_name().unwrap()))
+                .unwrap();
         }
-        let install = [self.package_manager, self.install].concat();
-        self.run(&install, partial.path(), FETCH_LIMIT).await?;
+        for command in self.pinned.commands() {
+            let words: Vec<&str> = command.split(' ').collect();
+            self.run(&words, partial.path(), FETCH_LIMIT).await?;
+        }
         let renamed = fs::rename(partial.path(), &complete);
         assert!(renamed.is_ok() || complete.is_dir(), "{}: {renamed:?}", complete.display());
         Ok(complete)
@@ -146,7 +157,7 @@ impl Language {
     /// Named after what is in it: a list that changes is a folder of its own.
     fn folder_name(&self) -> String {
         let mut hasher = DefaultHasher::new();
-        for list in self.lists {
+        for list in self.pinned.lists() {
             fs::read(sources().join(list)).unwrap().hash(&mut hasher);
         }
         format!("{}-{:016x}", self.name, hasher.finish())

@@ -9,7 +9,7 @@ mod counter;
 pub(crate) mod install;
 mod meeting;
 mod peer;
-mod program;
+pub(crate) mod program;
 mod redis_py;
 mod redisson;
 mod redlock;

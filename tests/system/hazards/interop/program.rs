@@ -25,7 +25,7 @@ use super::{install, install::Language, peer::Answer};
 use crate::world::LIMIT;
 
 #[derive(Debug)]
-pub(super) struct Program {
+pub(crate) struct Program {
     script: &'static str,
     /// What it writes to its stderr.
     log: PathBuf,
@@ -37,7 +37,7 @@ pub(super) struct Program {
 
 impl Program {
     /// Starts a script of `tests/system/interop`; `None` when its packages cannot be had.
-    pub(super) async fn start(
+    pub(crate) async fn start(
         language: &Language,
         script: &'static str,
         urls: &[String],
@@ -64,10 +64,15 @@ impl Program {
         Some(program)
     }
 
+    /// Asks, and returns the answer.
+    pub(crate) async fn tell(&mut self, request: &str) -> String {
+        self.requests.write_all(format!("{request}\n").as_bytes()).await.unwrap();
+        self.answer().await.unwrap()
+    }
+
     /// Asks, and says whether the answer is the first of the two that are possible.
     pub(super) async fn ask(&mut self, request: &str, possible: [&str; 2]) -> Answer {
-        self.requests.write_all(format!("{request}\n").as_bytes()).await.unwrap();
-        let answer = self.answer().await.unwrap();
+        let answer = self.tell(request).await;
         assert!(possible.contains(&&*answer), "{}: {request}: {answer}", self.script);
         if answer == possible[0] { Answer::Done } else { Answer::Refused }
     }
