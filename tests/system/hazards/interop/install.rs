@@ -38,6 +38,10 @@ pub(crate) struct Language {
 enum Pinned {
     /// A list of wheels.
     Wheels(&'static str),
+    /// A list of wheels, and another one of source distributions that are unpacked beside them, each an
+    /// archive of this name. pip builds a package's description before it hands its source out: the wheels
+    /// have what that needs, so that nothing else is fetched for it.
+    Sources { wheels: &'static str, sources: &'static str, archive: &'static str },
     /// What a folder's `package.json` and `package-lock.json` say.
     Npm(&'static str),
 }
@@ -65,6 +69,18 @@ pub(crate) const FUZZER: Language = Language {
     fetched: fetched!(),
 };
 
+/// What the sidecar's clients in Python need, and redis-py with its tests in `redis-8.1.0`.
+pub(crate) const SIDECAR_PYTHON: Language = Language {
+    name: "python",
+    interpreter: "python3",
+    pinned: Pinned::Sources {
+        wheels: "sidecar/wheels.txt",
+        sources: "sidecar/sources.txt",
+        archive: "redis-8.1.0.tar.gz",
+    },
+    fetched: fetched!(),
+};
+
 pub(super) const NODE: Language =
     Language { name: "node", interpreter: "node", pinned: Pinned::Npm("."), fetched: fetched!() };
 
@@ -81,6 +97,7 @@ impl Pinned {
     fn lists(self) -> Vec<PathBuf> {
         match self {
             Self::Wheels(list) => vec![list.into()],
+            Self::Sources { wheels, sources, .. } => vec![wheels.into(), sources.into()],
             Self::Npm(folder) => ["package.json", "package-lock.json"]
                 .map(|list| Path::new(folder).join(list))
                 .into(),
@@ -98,6 +115,11 @@ impl Pinned {
         let wheels = |list| pip("install --target=. --only-binary=:all:", list);
         match self {
             Self::Wheels(list) => vec![wheels(list)],
+            Self::Sources { wheels: list, sources, archive } => vec![
+                wheels(list),
+                pip("download --dest=. --no-binary=:all: --no-build-isolation", sources),
+                format!("python3 -m tarfile --extract {archive}"),
+            ],
             Self::Npm(_) => vec![
                 "npm ci --ignore-scripts --no-audit --no-fund --fetch-retries=1 --fetch-timeout=20000"
                     .to_owned(),
@@ -109,6 +131,11 @@ impl Pinned {
 /// The scripts and the lists of packages.
 pub(crate) fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("interop")
+}
+
+/// The sidecar's examples in other languages.
+pub(crate) fn examples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../service/sidecar/examples")
 }
 
 impl Language {
@@ -170,6 +197,8 @@ impl Language {
         let launch = Launch::new(command[0], command[0], logs.path().join("log"))
             .args(&command[1..])
             .folder(folder)
+            // What builds a source's description is among the wheels.
+            .env("PYTHONPATH", folder)
             .env("PIP_DISABLE_PIP_VERSION_CHECK", "1")
             .env("PIP_ROOT_USER_ACTION", "ignore")
             // A configuration file that sets these makes a target folder impossible.
