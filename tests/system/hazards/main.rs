@@ -41,6 +41,7 @@ mod setup;
 mod sidecar;
 mod sidecar_dapr;
 mod sidecar_redis_py;
+mod sidecar_snippets;
 mod skipped;
 mod strategies;
 mod takeover;

@@ -15,3 +15,16 @@ pub(crate) fn skip(variable: &str, is_forbidden: bool, why: &str) {
     let line = format!("\nskipped: {test}: {why} ({variable}=required makes this a failure)");
     writeln!(stderr, "{line}").unwrap();
 }
+
+/// Whether these programs are on this machine. Skips the thread's test if one is not, or fails where the
+/// variable says `required`.
+#[track_caller]
+pub(crate) fn has(programs: &[&str], variable: &str) -> bool {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    let is_there =
+        |program: &str| std::env::split_paths(&paths).any(|folder| folder.join(program).is_file());
+    let Some(missing) = programs.iter().find(|program| !is_there(program)) else { return true };
+    let is_forbidden = std::env::var(variable).is_ok_and(|said| said == "required");
+    skip(variable, is_forbidden, &format!("there is no {missing}"));
+    false
+}
