@@ -69,6 +69,8 @@ class Link:
 
 
 LINK = Link()
+# A child is a program of its own, with a link of its own.
+os.register_at_fork(after_in_child=LINK.__init__)
 
 
 class ThreadLocal(threading.local):

@@ -110,3 +110,19 @@ def test_the_fence_grows(name):
         assert (resource, holder) == (name, lock.local.token.decode())
     with lock:
         assert lock.fence[1] > first
+
+
+def test_a_forked_child_has_a_link_of_its_own(name):
+    ours, theirs = Lock(None, name + "/ours"), Lock(None, name + "/theirs")
+    assert ours.acquire()
+    child = os.fork()
+    if child == 0:
+        took = theirs.acquire()
+        # Without the clean-up of a test run that is its parent's.
+        os._exit(0 if took else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    # The child's end ended what was the child's, and nothing else.
+    assert theirs.acquire(blocking_timeout=LONG)
+    assert ours.owned()
+    theirs.release()
+    ours.release()
