@@ -33,7 +33,12 @@ pub struct View {
 /// What a keeper is asked.
 pub(super) enum Order {
     Look(oneshot::Sender<View>),
-    Renew { ttl: Option<Duration>, link: Option<Arc<Link>>, told: oneshot::Sender<View> },
+    /// With the link from now on, if that is to change.
+    Renew {
+        ttl: Option<Duration>,
+        link: Option<Option<Arc<Link>>>,
+        told: oneshot::Sender<View>,
+    },
     Release(oneshot::Sender<ReleaseOutcome>),
     Evict(oneshot::Sender<ReleaseOutcome>),
 }
@@ -131,7 +136,7 @@ impl Keeper {
                 Some(Order::Renew { ttl, link, told }) => {
                     self.ttl = ttl.unwrap_or(self.ttl);
                     self.expires = Instant::now() + self.ttl;
-                    if link.is_some() {
+                    if let Some(link) = link {
                         self.link = link;
                     }
                     let _gone = told.send(self.view());

@@ -27,8 +27,8 @@ pub use self::{
     nodes::Freed,
     taking::Granted,
     want::{
-        NotARequestId, REQUEST_ID_BYTES_MAX, RequestId, TTL_MAX, TTL_MIN, Terms, WAIT_MAX, Want,
-        What,
+        Binding, NotARequestId, REQUEST_ID_BYTES_MAX, RequestId, TTL_MAX, TTL_MIN, Terms, WAIT_MAX,
+        Want, What,
     },
 };
 use self::{keeper::Order, table::Table};
@@ -88,6 +88,9 @@ impl Holdings {
 
     /// Lets a lease last for `ttl` from now on, or as long as it did before; with a link, until that breaks.
     ///
+    /// It does not ask the nodes: they are asked in the background, and [`View::valid_for`] counts from when
+    /// they last confirmed the lease.
+    ///
     /// # Errors
     ///
     /// When it is over, there never was one, or the link is not there.
@@ -96,9 +99,13 @@ impl Holdings {
         client: &Client,
         id: LeaseId,
         ttl: Option<Duration>,
-        link: Option<LinkId>,
+        link: Binding,
     ) -> Result<View, HoldError> {
-        let link = link.map(|id| self.table.link(client, id)).transpose()?;
+        let link = match link {
+            Binding::Same => None,
+            Binding::None => Some(None),
+            Binding::To(id) => Some(Some(self.table.link(client, id)?)),
+        };
         self.order(client, id, |told| Order::Renew { ttl, link, told }).await
     }
 

@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::{
-    Client, HoldError, Holdings, LeaseId, RequestId, Terms, View, Want, What,
+    Binding, Client, HoldError, Holdings, LeaseId, RequestId, Terms, View, Want, What,
     keeper::{Keeper, broken},
     link::Link,
 };
@@ -64,12 +64,13 @@ impl Holdings {
             return Err(HoldError::StillAsked);
         };
         let Terms { ttl, link } = want.terms;
+        let binding = link.map_or(Binding::Same, Binding::To);
         if let Some(link) = link {
             let _there = self.table.link(client, link)?;
         }
         let held = std::mem::take(&mut *outcome);
         if !held.is_empty() {
-            let renewals = held.iter().map(|id| self.renew(client, *id, Some(ttl), link));
+            let renewals = held.iter().map(|id| self.renew(client, *id, Some(ttl), binding));
             let renewed: Result<Vec<View>, HoldError> =
                 futures_util::future::join_all(renewals).await.into_iter().collect();
             if let Ok(leases) = renewed {
@@ -165,7 +166,8 @@ impl Holdings {
         if LeaseId::of(client.seal(), stamp) != id {
             return Err(HoldError::NotFound);
         }
-        match self.renew(client, id, Some(terms.ttl), terms.link).await {
+        let binding = terms.link.map_or(Binding::Same, Binding::To);
+        match self.renew(client, id, Some(terms.ttl), binding).await {
             Err(HoldError::NotFound) => {}
             done => return done,
         }

@@ -10,7 +10,7 @@ use super::LinkId;
 pub const TTL_MIN: Duration = Duration::from_millis(100);
 
 /// Longest time that a lease can be asked for without a sign of life. A link has no limit.
-pub const TTL_MAX: Duration = Duration::from_secs(3600);
+pub const TTL_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// Longest wait for a lease.
 pub const WAIT_MAX: Duration = Duration::from_secs(300);
@@ -86,6 +86,18 @@ pub struct Terms {
     pub ttl: Duration,
     /// The link that keeps it instead.
     pub link: Option<LinkId>,
+}
+
+/// What a renewal does about links.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Binding {
+    /// It stays as it is.
+    #[default]
+    Same,
+    /// From now on this link keeps the lease.
+    To(LinkId),
+    /// No link keeps it any more: it lasts for its ttl.
+    None,
 }
 
 /// A request for leases.

@@ -110,7 +110,8 @@ pub(super) async fn keep_pages_out(
 
 fn is_this_machine(host: &str) -> bool {
     let Ok(authority) = host.parse::<Authority>() else { return false };
-    let name = authority.host().trim_start_matches('[').trim_end_matches(']');
+    // A name may end with the dot of the root.
+    let name = authority.host().trim_start_matches('[').trim_end_matches([']', '.']);
     let address = name.parse::<std::net::IpAddr>();
     name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
@@ -134,9 +135,15 @@ mod tests {
 
     #[test]
     fn only_names_of_this_machine_are() {
-        for ours in
-            ["localhost", "LOCALHOST:3501", "127.0.0.1", "127.9.9.9:1", "[::1]", "[::1]:3501"]
-        {
+        for ours in [
+            "localhost",
+            "LOCALHOST:3501",
+            "127.0.0.1",
+            "127.9.9.9:1",
+            "localhost.",
+            "[::1]",
+            "[::1]:3501",
+        ] {
             assert!(is_this_machine(ours), "{ours}");
         }
         for other in

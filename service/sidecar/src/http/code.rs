@@ -4,7 +4,7 @@
 leasehold_kit::codes! {
     INVALID_REQUEST
         "a header, path, query or body cannot be read, or a field is outside its limits"
-        "ttl_ms must be 100 to 3600000"
+        "ttl_ms must be 100 to 86400000"
     UNAUTHORIZED
         "no API key, an unknown one, or one that has expired"
         "the API key is not known"

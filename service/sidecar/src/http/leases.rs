@@ -13,11 +13,12 @@ use leasehold_kit::{
     body::{Body, InPath, InQuery},
     problem::Problem,
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{App, caller::AsHolder, code, error};
 use crate::holding::{
-    HoldError, LeaseId, LinkId, RequestId, TTL_MAX, TTL_MIN, Terms, View, WAIT_MAX, Want, What,
+    Binding, HoldError, LeaseId, LinkId, RequestId, TTL_MAX, TTL_MIN, Terms, View, WAIT_MAX, Want,
+    What,
 };
 
 /// How long a lease lasts without a sign of life if nothing else is said.
@@ -44,7 +45,9 @@ pub(super) struct Acquire {
 #[serde(deny_unknown_fields)]
 pub(super) struct Renew {
     ttl_ms: Option<i64>,
-    link: Option<String>,
+    /// Null is something else than nothing: the lease leaves its link.
+    #[serde(default, deserialize_with = "given")]
+    link: Option<Option<String>>,
 }
 
 #[derive(Deserialize)]
@@ -185,6 +188,10 @@ fn link(id: Option<String>) -> Result<Option<LinkId>, Problem> {
     link.map_err(|error| invalid(format!("link: {error}")))
 }
 
+fn given<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(value).map(Some)
+}
+
 fn lease(id: &str) -> Result<LeaseId, Problem> {
     id.parse().map_err(|error| invalid(format!("the lease's id cannot be one: {error}")))
 }
@@ -244,8 +251,11 @@ pub(super) async fn renew(
     InPath(id): InPath<String>,
     Body(body): Body<Renew>,
 ) -> Result<Json<LeaseView>, Problem> {
-    let (id, link) = (lease(&id)?, link(body.link)?);
-    let ttl = body.ttl_ms.map(ttl).transpose()?;
+    let (id, ttl) = (lease(&id)?, body.ttl_ms.map(ttl).transpose()?);
+    let link = match body.link {
+        None => Binding::Same,
+        Some(given) => link(given)?.map_or(Binding::None, Binding::To),
+    };
     let view = app.holdings.renew(&who.client, id, ttl, link).await;
     view.map(|view| Json((&view).into())).map_err(|error| error::problem(&error))
 }

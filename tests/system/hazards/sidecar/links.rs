@@ -69,3 +69,21 @@ async fn a_link_hears_that_a_lease_was_lost() {
     let (status, _) = client.get(&path(&lease)).await;
     assert_eq!(status, StatusCode::GONE);
 }
+
+#[tokio::test]
+async fn a_lease_may_leave_its_link() {
+    let beside = Beside::start().await;
+    let client = beside.client();
+    let (stream, link) = client.link().await;
+    let lease = acquire(&client, "a", json!({ "link": link, "ttl_ms": PATIENCE })).await;
+    let renew = format!("{}/renew", path(&lease));
+    let (_, same) = client.post(&renew, &json!({})).await;
+    assert_eq!(same["link"], json!(link));
+    let (status, alone) = client.post(&renew, &json!({ "link": null })).await;
+    assert_eq!((status, &alone["link"]), (StatusCode::OK, &Value::Null));
+    assert!(alone["expires_in_ms"].as_u64().is_some(), "{alone}");
+    let bound = acquire(&client, "b", json!({ "link": link })).await;
+    drop(stream);
+    assert!(taken_by_another(&beside, "b").await > token(&bound));
+    assert_eq!(client.get(&path(&lease)).await.0, StatusCode::OK);
+}
