@@ -28,7 +28,7 @@ pub enum AcquireError {
     },
     /// So many nodes did not answer, refused this client or may not vote yet that no quorum exists.
     #[error(
-        "lease {resource} is unavailable: {} of {} needed nodes granted, {} did not answer{}",
+        "lease {resource} is unavailable: {} of {} needed nodes granted, {} did not vote{}",
         tally.granted, tally.quorum, tally.unknown, listed(failures)
     )]
     Unavailable {

@@ -67,7 +67,7 @@ leasehold_kit::codes! {
         "too many requests are under way"
     UNAVAILABLE
         "no quorum of lease nodes answers; nothing is held, try again after `Retry-After`"
-        "lease orders/42 is unavailable: 1 of 2 needed nodes granted, 2 did not answer"
+        "lease orders/42 is unavailable: 1 of 2 needed nodes granted, 2 did not vote"
     DRAINING
         "the sidecar is about to stop"
         "this sidecar is about to stop"
