@@ -26,19 +26,23 @@ const REDIS_PY: &str = "redis-8.1.0";
 /// Cases by their name, and whether each holds.
 type Cases = BTreeMap<String, bool>;
 
-/// The table's rows: case, whether it passes, why not.
-fn in_the_table() -> Cases {
+/// The table's rows: cases and whether they pass, and those that depend on the machine's speed.
+fn in_the_table() -> (Cases, Vec<String>) {
     let table = examples().join("../docs/redis-py.md");
     let text = fs::read_to_string(table).unwrap();
-    let rows = text.lines().filter(|line| line.starts_with("| `test_"));
-    rows.map(|row| {
+    let (mut cases, mut hurried) = (Cases::new(), Vec::new());
+    for row in text.lines().filter(|line| line.starts_with("| `test_")) {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
-        assert!(cells.len() == 5 && ["passes", "differs"].contains(&cells[2]), "{row}");
-        let holds = cells[2] == "passes";
-        assert_eq!(cells[3].is_empty(), holds, "{row}");
-        (cells[1].trim_matches('`').to_owned(), holds)
-    })
-    .collect()
+        let [_, case, outcome, why, _] = cells[..] else { panic!("{row}") };
+        assert_eq!(why.is_empty(), outcome == "passes", "{row}");
+        let case = case.trim_matches('`').to_owned();
+        match outcome {
+            "in time" => hurried.push(case),
+            "passes" | "differs" => drop(cases.insert(case, outcome == "passes")),
+            _ => panic!("{row}"),
+        }
+    }
+    (cases, hurried)
 }
 
 /// The lines of a report that name a case.
@@ -69,7 +73,10 @@ async fn pytest(
     options: &[&str],
 ) -> (Option<i32>, String) {
     let program = Program { path: env!("CARGO_BIN_EXE_sidecar").into(), args: vec![] };
-    let config = SidecarConfig::on(stack, program).env("LEASEHOLD_LEASE_TTL_MS", LEASE_TTL_MS);
+    let config = SidecarConfig::on(stack, program)
+        .env("LEASEHOLD_LEASE_TTL_MS", LEASE_TTL_MS)
+        // Patience for a slow machine.
+        .env("LEASEHOLD_NODE_TIMEOUT_MS", "1500");
     let sidecar = config.start("sidecar").await.unwrap();
 
     let theirs = packages.join(REDIS_PY);
@@ -96,11 +103,15 @@ async fn what_redis_pys_tests_find_is_what_its_users_are_told() {
     let tests = packages.join(REDIS_PY).join("tests/test_lock.py");
     // They look at the key on their one server.
     let stack = stack(1).await;
-    let options = ["-p", "redis_py_tests", "--redis-url", &stack.redis_urls()[0]];
+    let (table, hurried) = in_the_table();
+    let left_out =
+        hurried.iter().map(|case| format!("not {case}")).collect::<Vec<_>>().join(" and ");
+    let url = &stack.redis_urls()[0];
+    let options = ["-p", "redis_py_tests", "--redis-url", url, "-k", &left_out];
     let (code, report) = pytest(packages, &stack, tests, &options).await;
     // They ran to their end, and something differs.
     assert_eq!(code, Some(1), "{report}");
-    assert_eq!(in_the_report(&report), in_the_table(), "{report}");
+    assert_eq!(in_the_report(&report), table, "{report}");
 }
 
 #[tokio::test]

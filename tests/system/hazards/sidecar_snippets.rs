@@ -41,7 +41,9 @@ impl Servers {
         let table = "create table example_counter as select 0 as n";
         let _made = sqlx::query(table).execute(&mut database).await.unwrap();
         let program = Program { path: env!("CARGO_BIN_EXE_sidecar").into(), args: vec![] };
-        let sidecar = SidecarConfig::on(&stack, program).start("sidecar").await.unwrap();
+        // Patience for a slow machine.
+        let config = SidecarConfig::on(&stack, program).env("LEASEHOLD_NODE_TIMEOUT_MS", "2000");
+        let sidecar = config.start("sidecar").await.unwrap();
         Self { sidecar, stack }
     }
 
