@@ -78,11 +78,11 @@ impl Watched {
     }
 
     fn client(&self) -> Leases {
-        let config = LeaseConfig {
-            ttl: TTL,
-            node_timeout: Duration::from_millis(250),
-            ..LeaseConfig::default()
-        };
+        self.client_with(TTL, Duration::from_millis(250))
+    }
+
+    fn client_with(&self, ttl: Duration, node_timeout: Duration) -> Leases {
+        let config = LeaseConfig { ttl, node_timeout, ..LeaseConfig::default() };
         // One sentinel is dead: the other one must do.
         let sentinels = ["redis://127.0.0.1:1".to_owned(), self.sentinel.url()];
         let node = RedisNode::sentinel(sentinels, NAME, config.node_timeout).unwrap();
@@ -97,10 +97,13 @@ fn resource() -> Resource {
 #[tokio::test]
 async fn leases_on_the_master_are_exclusive_kept_and_handed_on() {
     let watched = Watched::start().await;
-    let (ours, theirs) = (watched.client(), watched.client());
+    // Long enough for a machine that pauses.
+    let ttl = Duration::from_secs(4);
+    let client = || watched.client_with(ttl, ttl / 3);
+    let (ours, theirs) = (client(), client());
     let lease = ours.acquire(&resource(), LIMIT).await.unwrap();
     let first = lease.token();
-    tokio::time::sleep(TTL * 2).await;
+    tokio::time::sleep(ttl * 3 / 2).await;
     assert!(!lease.is_lost());
     assert!(theirs.try_acquire(&resource()).await.is_err());
     let waiter = tokio::spawn(async move { theirs.acquire(&resource(), LIMIT).await.unwrap() });
