@@ -41,7 +41,7 @@ pub(super) struct Acquire {
     request_id: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Renew {
     ttl_ms: Option<i64>,
@@ -249,8 +249,9 @@ pub(super) async fn renew(
     State(app): State<Arc<App>>,
     who: AsHolder,
     InPath(id): InPath<String>,
-    Body(body): Body<Renew>,
+    body: Option<Body<Renew>>,
 ) -> Result<Json<LeaseView>, Problem> {
+    let body = body.map_or_else(Renew::default, |Body(body)| body);
     let (id, ttl) = (lease(&id)?, body.ttl_ms.map(ttl).transpose()?);
     let link = match body.link {
         None => Binding::Same,
