@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 pub use self::{
     loose::loose_ends,
-    operation::{Answer, Content, Operation},
+    operation::{Answer, Content, Event, Operation},
     problems::problem,
 };
 use crate::{code::Code, request::REQUEST_ID_BYTES_MAX};
@@ -30,6 +30,12 @@ pub struct Api {
     pub operations: Vec<&'static Operation>,
     /// The service's table of codes, with all of [`COMMON`](crate::code::COMMON) in it.
     pub codes: &'static [&'static Code],
+    /// What is said of API keys.
+    pub keys: ApiKeys,
+    /// Paths that load balancers ask: not counted, and never turned away.
+    pub uncounted: &'static [&'static str],
+    /// Codes that every operation with a scope can answer, beside those of its key.
+    pub guarded: &'static [&'static Code],
     /// Describes a parameter in a path, from its name.
     pub in_path: fn(&str) -> Value,
     /// What all operations with a body have in common.
@@ -40,6 +46,16 @@ pub struct Api {
     pub headers: Map<String, Value>,
     /// What is sent and answered, by names; `Problem` must be among them.
     pub schemas: Map<String, Value>,
+}
+
+/// What is said of an API's keys.
+#[derive(Clone, Copy, Debug)]
+pub struct ApiKeys {
+    /// Which scopes they have.
+    pub about: &'static str,
+    /// Whether the service may be run without any. Then only what needs the scope `admin` needs a key in
+    /// any case.
+    pub are_optional: bool,
 }
 
 /// What all operations with a body have in common.
@@ -77,7 +93,7 @@ impl Api {
                 "securitySchemes": { "api_key": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "An API key. It has a scope: `buyer`, `admin` (everything), or `metrics`.",
+                    "description": self.keys.about,
                 } },
                 "parameters": self.parameters,
                 "headers": self.every_header(),

@@ -4,13 +4,20 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{Api, problems::named, schema::reference};
+use super::{
+    Api,
+    problems::{beside, named},
+    schema::reference,
+};
 use crate::{
     auth::Scope,
     code::{self, Code, Common, StatusCode},
 };
 
 /// What a client can ask for. With a body, it changes something.
+///
+/// One that has answers of its own for errors reads its body itself, too: the codes of reading bodies are
+/// then among its own, if it has them.
 #[derive(Debug)]
 pub struct Operation {
     /// In small letters.
@@ -31,7 +38,8 @@ pub struct Operation {
     pub query: &'static [&'static str],
     /// The name of its body's schema.
     pub body: Option<&'static str>,
-    /// What it is answered when all is well: one of these.
+    /// What it is answered when all is well: one of these. One with the status of an error is how the
+    /// operation says no in words of its own, where problems are not what its clients know.
     pub answers: &'static [Answer],
     /// Codes of its own, beside those of every operation of its kind.
     pub codes: &'static [&'static Code],
@@ -64,12 +72,22 @@ pub enum Content {
     Nothing,
     /// Server-sent events.
     Events,
+    /// Server-sent events of these names.
+    Stream(&'static [Event]),
     /// The API's description itself.
     Description,
 }
 
-/// What a load balancer asks: not counted, and never turned away.
-const UNCOUNTED: [&str; 2] = ["/livez", "/readyz"];
+/// A server-sent event.
+#[derive(Clone, Copy, Debug)]
+pub struct Event {
+    /// Its name.
+    pub name: &'static str,
+    /// When it comes.
+    pub about: &'static str,
+    /// The name of its data's schema; the data are JSON.
+    pub schema: &'static str,
+}
 
 /// Never turned away either: it is when there is too much to do that somebody looks.
 const METRICS: &str = "/metrics";
@@ -81,8 +99,8 @@ impl Operation {
             "operationId": self.id,
             "tags": [self.tag],
             "summary": self.summary,
-            "description": self.described(),
-            "security": self.scope.map_or_else(|| json!([]), |scope| json!([{ "api_key": [scope.to_string()] }])),
+            "description": self.described(api),
+            "security": self.security(api),
             "parameters": self.parameters(api),
             "responses": self.responses(api),
         });
@@ -94,9 +112,23 @@ impl Operation {
         written
     }
 
-    fn described(&self) -> String {
+    /// Whether it can be had without a key where the service has none.
+    fn may_go_without(&self, api: &Api) -> bool {
+        api.keys.are_optional && self.scope != Some(Scope::Admin)
+    }
+
+    fn security(&self, api: &Api) -> Value {
+        let Some(scope) = self.scope else { return json!([]) };
+        let key = json!({ "api_key": [scope.to_string()] });
+        if self.may_go_without(api) { json!([key, {}]) } else { json!([key]) }
+    }
+
+    fn described(&self, api: &Api) -> String {
         let scope = self.scope.map_or_else(String::new, |scope| match scope {
             Scope::Admin => "Needs an API key of the scope `admin`.".to_owned(),
+            other if self.may_go_without(api) => {
+                format!("Needs an API key of the scope `{other}` or `admin`, where there are keys.")
+            }
             other => format!("Needs an API key of the scope `{other}` or `admin`."),
         });
         [self.about, &scope]
@@ -120,9 +152,9 @@ impl Operation {
     }
 
     /// Codes that the kit answers with before the service sees the request, or if it fails.
-    fn common_codes(&self) -> Vec<Common> {
+    fn common_codes(&self, api: &Api) -> Vec<Common> {
         let mut codes = vec![code::INVALID_REQUEST, code::INTERNAL];
-        if !UNCOUNTED.contains(&self.path) {
+        if !api.uncounted.contains(&self.path) {
             codes.push(code::RATE_LIMITED);
             if self.path != METRICS {
                 codes.push(code::OVERLOADED);
@@ -131,7 +163,7 @@ impl Operation {
         if self.scope.is_some() {
             codes.extend([code::UNAUTHORIZED, code::FORBIDDEN]);
         }
-        if self.writes() {
+        if self.writes() && !self.answers.iter().any(Answer::is_error) {
             codes.extend([code::BODY_TIMEOUT, code::BODY_TOO_LARGE, code::UNSUPPORTED_MEDIA_TYPE]);
         }
         codes
@@ -139,11 +171,14 @@ impl Operation {
 
     /// Every code that it can answer.
     fn every_code(&self, api: &Api) -> Vec<&'static Code> {
-        let common = self.common_codes();
+        let common = self.common_codes(api);
         let meant = |common: &Common| api.codes.iter().find(|code| code.name == common.name);
         let mut codes: Vec<_> = common.iter().filter_map(meant).copied().collect();
         if self.writes() {
             codes.extend(api.writes.codes);
+        }
+        if self.scope.is_some() {
+            codes.extend(api.guarded);
         }
         codes.extend(self.codes);
         codes
@@ -165,14 +200,21 @@ impl Operation {
             let _none = responses.insert(answer.status.to_string(), answer.written(further));
         }
         for (status, codes) in self.problems(api) {
-            let shared = json!({ "$ref": format!("#/components/responses/{}", named(&codes)) });
-            let _none = responses.insert(status.as_str().to_owned(), shared);
+            let written = match responses.remove(status.as_str()) {
+                Some(own) => beside(own, status, &codes),
+                None => json!({ "$ref": format!("#/components/responses/{}", named(&codes)) }),
+            };
+            let _none = responses.insert(status.as_str().to_owned(), written);
         }
         Value::Object(responses)
     }
 }
 
 impl Answer {
+    const fn is_error(&self) -> bool {
+        self.status >= 400
+    }
+
     fn written(&self, further: &[(&str, &str)]) -> Value {
         let json = |schema: Value| ("application/json", json!({ "schema": schema }));
         let string = json!({ "schema": { "type": "string" } });
@@ -186,6 +228,7 @@ impl Answer {
             Content::Nothing => ("", Value::Null),
             Content::Text => ("text/plain", string),
             Content::Events => ("text/event-stream", string),
+            Content::Stream(events) => ("text/event-stream", stream(events, string)),
         };
         let mut headers = json!({ "x-request-id": { "$ref": "#/components/headers/RequestId" } });
         for (header, name) in further {
@@ -205,4 +248,14 @@ impl Answer {
         }
         written
     }
+}
+
+/// A stream as text, which OpenAPI 3.1 knows no other word for; what its events are stands in an extension.
+fn stream(events: &[Event], mut media: Value) -> Value {
+    let events = events.iter().map(|event| {
+        let described = json!({ "description": event.about, "data": reference(event.schema) });
+        (event.name.to_owned(), described)
+    });
+    media["x-events"] = Value::Object(events.collect());
+    media
 }

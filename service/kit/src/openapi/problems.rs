@@ -33,6 +33,19 @@ pub(super) fn responses(api: &Api) -> Value {
     Value::Object(sets.map(|(status, codes)| (named(&codes), problems(status, &codes))).collect())
 }
 
+/// An answer in the operation's own words, with the problems that come with the same status.
+pub(super) fn beside(mut own: Value, status: StatusCode, codes: &[&Code]) -> Value {
+    let problems = problems(status, codes);
+    let about = [&own, &problems].map(|one| one["description"].as_str().unwrap_or_default());
+    own["description"] = json!(about.join("\n\n"));
+    for part in ["headers", "content"] {
+        for (name, value) in problems[part].as_object().into_iter().flatten() {
+            own[part][name] = value.clone();
+        }
+    }
+    own
+}
+
 /// A problem of every code.
 pub(super) fn examples(codes: &[&Code]) -> Value {
     let examples = codes.iter().map(|code| {
@@ -55,13 +68,15 @@ fn problems(status: StatusCode, codes: &[&Code]) -> Value {
         (code.name.to_owned(), json!({ "$ref": format!("#/components/examples/{}", code.name) }))
     });
     let mut headers = json!({ "x-request-id": { "$ref": "#/components/headers/RequestId" } });
+    let says_when = codes.iter().any(|code| code.meaning.contains("`Retry-After`"));
+    let passes = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE].contains(&status);
     match status {
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-            headers["Retry-After"] = json!({ "$ref": "#/components/headers/RetryAfter" });
-        }
         StatusCode::UNAUTHORIZED => {
             headers["WWW-Authenticate"] =
                 json!({ "description": "How to authenticate.", "schema": { "type": "string" } });
+        }
+        _ if passes || says_when => {
+            headers["Retry-After"] = json!({ "$ref": "#/components/headers/RetryAfter" });
         }
         _ => {}
     }

@@ -88,3 +88,39 @@ pub(super) fn table() -> String {
         400 or 431 without a body. Dapr's routes answer as Dapr does.\n\n";
     leasehold_kit::code::table(about, ALL)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use leasehold_kit::code::COMMON;
+
+    use super::*;
+
+    #[test]
+    fn the_table_is_committed_as_it_is() {
+        let committed = include_str!("../../docs/errors.md");
+        let how =
+            "cargo run -p leasehold-sidecar -- openapi --codes > service/sidecar/docs/errors.md";
+        assert_eq!(
+            committed,
+            table(),
+            "docs/errors.md is not what the code says; write it anew: {how}"
+        );
+    }
+
+    #[test]
+    fn names_are_unique_and_ordered_by_status() {
+        let names: BTreeSet<&str> = ALL.iter().map(|code| code.name).collect();
+        assert_eq!(names.len(), ALL.len());
+        assert!(ALL.is_sorted_by_key(|code| code.status));
+    }
+
+    #[test]
+    fn what_the_kit_answers_is_in_the_table() {
+        for common in COMMON {
+            let status = ALL.iter().find(|code| code.name == common.name).map(|code| code.status);
+            assert_eq!(status, Some(common.status), "{}", common.name);
+        }
+    }
+}

@@ -28,6 +28,12 @@ pub(super) const TTL_MS: i64 = 10_000;
 pub(super) const LIMIT_MAX: i64 = 1000;
 pub(super) const LIMIT: i64 = 100;
 
+/// What giving a lease back can come to.
+pub(super) const OUTCOMES: [&str; 3] = [RELEASED, NOT_HELD, UNKNOWN];
+const RELEASED: &str = "released";
+const NOT_HELD: &str = "not_held";
+const UNKNOWN: &str = "unknown";
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Acquire {
@@ -89,13 +95,13 @@ pub(super) struct LeasesView {
 
 #[derive(Serialize)]
 pub(super) struct PageView {
-    leases: Vec<LeaseView>,
-    next: Option<String>,
+    pub(super) leases: Vec<LeaseView>,
+    pub(super) next: Option<String>,
 }
 
 #[derive(Serialize)]
 pub(super) struct ReleaseView {
-    outcome: &'static str,
+    pub(super) outcome: &'static str,
 }
 
 impl From<&View> for LeaseView {
@@ -120,7 +126,7 @@ pub(super) fn millis(time: Duration) -> u64 {
 }
 
 impl Acquire {
-    fn want(self) -> Result<Want, Problem> {
+    pub(super) fn want(self) -> Result<Want, Problem> {
         let terms = Terms { ttl: ttl(self.ttl_ms.unwrap_or(TTL_MS))?, link: link(self.link)? };
         let wait = between("wait_ms", self.wait_ms.unwrap_or(0), Duration::ZERO, WAIT_MAX)?;
         let request = self.request_id.map(|id| id.parse::<RequestId>());
@@ -288,10 +294,10 @@ pub(super) async fn release(
     InPath(id): InPath<String>,
 ) -> Result<Json<ReleaseView>, Problem> {
     let outcome = match app.holdings.release(&who.client, lease(&id)?).await {
-        Ok(ReleaseOutcome::Released) => "released",
-        Ok(ReleaseOutcome::NotOurs) => "not_held",
-        Ok(ReleaseOutcome::Unknown) => "unknown",
-        Err(HoldError::NotFound | HoldError::Over(_)) => "not_held",
+        Ok(ReleaseOutcome::Released) => RELEASED,
+        Ok(ReleaseOutcome::NotOurs) => NOT_HELD,
+        Ok(ReleaseOutcome::Unknown) => UNKNOWN,
+        Err(HoldError::NotFound | HoldError::Over(_)) => NOT_HELD,
         Err(error) => return Err(error::problem(&error)),
     };
     Ok(Json(ReleaseView { outcome }))

@@ -5,6 +5,7 @@ mod code;
 mod dapr;
 mod error;
 mod leases;
+mod openapi;
 mod resources;
 mod streams;
 
@@ -35,7 +36,10 @@ use tower::{ServiceBuilder, limit::GlobalConcurrencyLimitLayer};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use self::caller::AsMetrics;
-pub use self::dapr::{Dapr, LockStore};
+pub use self::{
+    dapr::{Dapr, LockStore},
+    openapi::{description, table_of_codes},
+};
 use crate::holding::Holdings;
 
 /// What the handlers work with.
@@ -71,6 +75,8 @@ pub fn router(app: App, requests_max: usize) -> Router {
         .route("/v1.0-alpha1/lock/{store}", post(dapr::lock))
         .route("/v1.0-alpha1/unlock/{store}", post(dapr::unlock))
         .route("/v1.0/metadata", get(dapr::metadata))
+        .layer(from_fn_with_state(Arc::clone(&app), caller::keep_pages_out))
+        .route("/v1/openapi.json", get(openapi::serve))
         .layer(
             ServiceBuilder::new()
                 .layer(HandleErrorLayer::new(turned_away))
@@ -78,9 +84,10 @@ pub fn router(app: App, requests_max: usize) -> Router {
                 // Global: a layer is applied to each route, and the routes share this limit.
                 .layer(GlobalConcurrencyLimitLayer::new(requests_max)),
         );
-    let counted = api
+    let metrics = Router::new()
         .route("/metrics", get(metrics))
         .layer(from_fn_with_state(Arc::clone(&app), caller::keep_pages_out));
+    let counted = api.merge(metrics);
     let counted = match door {
         Some(door) => {
             counted.layer(from_fn_with_state(door, ask)).layer(from_fn(caller::read_dapr_token))
@@ -124,16 +131,4 @@ async fn metrics(_reader: AsMetrics, State(app): State<Arc<App>>) -> String {
     }
     app.metrics.run_upkeep();
     app.metrics.render()
-}
-
-/// The table of error codes, as Markdown.
-#[must_use]
-pub fn table_of_codes() -> String {
-    code::table()
-}
-
-/// The API's description.
-#[must_use]
-pub fn description() -> &'static str {
-    ""
 }

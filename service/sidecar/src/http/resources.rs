@@ -14,8 +14,15 @@ use super::{
     leases::{millis, resource},
 };
 
+/// What the nodes can say of a resource.
+pub(super) const STATES: [&str; 4] = [FREE, HELD, FOREIGN, UNKNOWN];
+const FREE: &str = "free";
+const HELD: &str = "held";
+const FOREIGN: &str = "held_by_another_library";
+const UNKNOWN: &str = "unknown";
+
 /// Who has a resource.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 pub(super) struct ResourceView {
     resource: String,
     state: &'static str,
@@ -26,7 +33,7 @@ pub(super) struct ResourceView {
 }
 
 /// What taking a lease away came to.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 pub(super) struct EvictedView {
     resource: String,
     was_held: bool,
@@ -44,10 +51,10 @@ pub(super) async fn inspect(
     who.may_hold(std::slice::from_ref(&name))?;
     let (inspection, is_held_here) = app.holdings.inspect(&name).await;
     let (state, token, free_in) = match inspection.hold {
-        Hold::Free => ("free", None, None),
-        Hold::Ours { token, ttl_left, .. } => ("held", token, ttl_left),
-        Hold::Foreign { ttl_left } => ("held_by_another_library", None, ttl_left),
-        Hold::Unknown => ("unknown", None, None),
+        Hold::Free => (FREE, None, None),
+        Hold::Ours { token, ttl_left, .. } => (HELD, token, ttl_left),
+        Hold::Foreign { ttl_left } => (FOREIGN, None, ttl_left),
+        Hold::Unknown => (UNKNOWN, None, None),
     };
     Ok(Json(ResourceView {
         resource: name.to_string(),

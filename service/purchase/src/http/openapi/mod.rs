@@ -13,7 +13,7 @@ use std::sync::LazyLock;
 
 use axum::http::header;
 use leasehold_kit::openapi::{
-    Api, Writes,
+    Api, ApiKeys, Writes,
     schema::{or_else, text, uuid, with},
 };
 use serde_json::{Map, Value, json};
@@ -79,6 +79,12 @@ fn api() -> Api {
         tags: operations::TAGS,
         operations: operations::all().collect(),
         codes: code::ALL,
+        keys: ApiKeys {
+            about: "An API key. It has a scope: `buyer`, `admin` (everything), or `metrics`.",
+            are_optional: false,
+        },
+        uncounted: &["/livez", "/readyz"],
+        guarded: &[],
         in_path,
         writes: WRITES,
         parameters: parameters(),

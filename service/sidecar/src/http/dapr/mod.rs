@@ -2,6 +2,8 @@
 //!
 //! A lock lasts for whole seconds, is not renewed, and has no token: who wants those uses `/v1/leases`.
 
+mod wire;
+
 use std::{
     collections::HashMap,
     str::FromStr,
@@ -11,17 +13,17 @@ use std::{
 
 use axum::{
     Json,
-    body::Bytes,
-    extract::{Path, State},
+    extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
 };
 use leasehold::{AcquireError, ReleaseOutcome, Resource};
-use serde::Deserialize;
+use leasehold_kit::body::InPath;
 use serde_json::{Value, json};
 
+use self::wire::{Fields, Refused};
 use super::{App, caller::AsHolder};
-use crate::holding::{HoldError, LeaseId, TTL_MAX, Terms, Want, What};
+use crate::holding::{HoldError, LeaseId, Terms, Want, What};
 
 /// What stands between the parts of a key. No part may have it.
 const SEPARATOR: &str = "||";
@@ -116,79 +118,14 @@ impl Dapr {
     }
 }
 
-/// An error as Dapr has it.
-pub(super) struct Refused {
-    status: StatusCode,
-    code: &'static str,
-    message: String,
-}
-
-impl Refused {
-    fn malformed(code: &'static str, message: String) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, code, message }
-    }
-
-    fn failed(code: &'static str, message: String) -> Self {
-        Self { status: StatusCode::INTERNAL_SERVER_ERROR, code, message }
-    }
-}
-
-impl IntoResponse for Refused {
-    fn into_response(self) -> Response {
-        let body = json!({ "errorCode": self.code, "message": self.message });
-        (self.status, Json(body)).into_response()
-    }
-}
-
-/// A request's fields; those that are not known are ignored, as Dapr does.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Fields {
-    #[serde(rename = "resourceId", alias = "resource_id")]
-    resource: String,
-    #[serde(rename = "lockOwner", alias = "lock_owner")]
-    owner: String,
-    #[serde(rename = "expiryInSeconds", alias = "expiry_in_seconds")]
-    expiry: Value,
-}
-
-impl Fields {
-    fn read(body: &Bytes) -> Result<Self, Refused> {
-        let malformed = |message| Refused::malformed("ERR_MALFORMED_REQUEST", message);
-        let fields: Self = serde_json::from_slice(body)
-            .map_err(|error| malformed(format!("failed deserializing HTTP body: {error}")))?;
-        if fields.resource.is_empty() {
-            return Err(malformed("ResourceId is empty".to_owned()));
-        }
-        if fields.owner.is_empty() {
-            return Err(malformed("LockOwner is empty".to_owned()));
-        }
-        Ok(fields)
-    }
-
-    /// Whole seconds, as a number or, as the same message may have them, as a text.
-    fn expiry(&self) -> Result<Duration, Refused> {
-        let seconds = match &self.expiry {
-            Value::String(text) => text.parse().ok(),
-            other => other.as_u64(),
-        };
-        let expiry = seconds.map(Duration::from_secs);
-        expiry.filter(|expiry| !expiry.is_zero() && *expiry <= TTL_MAX).ok_or_else(|| {
-            let message = format!("ExpiryInSeconds is not 1 to {}", TTL_MAX.as_secs());
-            Refused::malformed("ERR_MALFORMED_REQUEST", message)
-        })
-    }
-}
-
 /// `POST /v1.0-alpha1/lock/{store}`.
 pub(super) async fn lock(
     State(app): State<Arc<App>>,
     who: AsHolder,
-    Path(store): Path<String>,
-    body: Bytes,
+    InPath(store): InPath<String>,
+    fields: Fields,
 ) -> Result<Response, Response> {
     let failed = |message| Refused::failed("ERR_TRY_LOCK", message).into_response();
-    let fields = Fields::read(&body).map_err(IntoResponse::into_response)?;
     let ttl = fields.expiry().map_err(IntoResponse::into_response)?;
     let resource = app.dapr.resource(&store, &fields.resource, "ERR_TRY_LOCK");
     let resource = resource.map_err(IntoResponse::into_response)?;
@@ -234,10 +171,9 @@ enum Unlocked {
 pub(super) async fn unlock(
     State(app): State<Arc<App>>,
     who: AsHolder,
-    Path(store): Path<String>,
-    body: Bytes,
+    InPath(store): InPath<String>,
+    fields: Fields,
 ) -> Result<Response, Response> {
-    let fields = Fields::read(&body).map_err(IntoResponse::into_response)?;
     let resource = app.dapr.resource(&store, &fields.resource, "ERR_UNLOCK");
     let resource = resource.map_err(IntoResponse::into_response)?;
     who.may_hold(std::slice::from_ref(&resource)).map_err(IntoResponse::into_response)?;
