@@ -1,5 +1,7 @@
 //! Pages that are part of the program: files that a browser gets from this server alone.
 
+use std::{fs, io, path::Path};
+
 use axum::{
     Router,
     extract::Request,
@@ -42,21 +44,36 @@ macro_rules! embedded {
     };
 }
 
+/// The documentation page, which reads `/v1/openapi.json`, and what it is made of. Other pages may use its
+/// colours and its scripts.
+pub const DOCS: &[File] = embedded! {
+    "../web/"
+    "docs.html"
+    "css/base.css"
+    "css/docs.css"
+    "favicon.svg"
+    "js/docs-schema.js"
+    "js/docs.js"
+    "js/dom.js"
+    "js/theme.js"
+};
+
 /// Files as they are served.
 #[derive(Clone)]
 struct Site {
-    files: &'static [File],
+    lists: &'static [&'static [File]],
     /// What a browser compares to see whether its copy is still the newest: the same for all files, as
     /// they change together.
     version: HeaderValue,
 }
 
-/// Pages at these paths, each made of the file beside it, and below `/assets/` every file but pages.
+/// Pages at these paths, each made of the file beside it, and below `/assets/` every file of these lists
+/// but pages. Of two files with the same path, the first is served.
 pub fn router<S: Clone + Send + Sync + 'static>(
     pages: &[(&'static str, &'static str)],
-    files: &'static [File],
+    lists: &'static [&'static [File]],
 ) -> Router<S> {
-    let site = Site { files, version: version(files) };
+    let site = Site { lists, version: version(lists) };
     let mut router = Router::new();
     for (path, file) in pages.iter().copied() {
         let site = site.clone();
@@ -73,9 +90,34 @@ pub fn router<S: Clone + Send + Sync + 'static>(
     router.route("/assets/{*path}", get(asset)).layer(CompressionLayer::new()).layer(from_fn(guard))
 }
 
-fn version(files: &[File]) -> HeaderValue {
+/// Files below a folder that no list has, as their paths from there; the licence and the origin of what is
+/// vendored are for readers of the source. For services' tests.
+///
+/// # Errors
+///
+/// When the folder cannot be read.
+pub fn left_out(folder: &Path, files: &[File]) -> io::Result<Vec<String>> {
+    let (mut found, mut folders) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
+            let is_for_readers = name.ends_with("README.md") || name.ends_with("LICENSE");
+            if !is_for_readers && !files.iter().any(|file| file.path == name) {
+                found.push(name);
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn version(lists: &[&[File]]) -> HeaderValue {
     let mut digest = Sha256::new();
-    for file in files {
+    for file in lists.iter().copied().flatten() {
         digest.update(file.body);
     }
     let tag = format!("\"{}\"", hex::encode(&digest.finalize()[..8]));
@@ -84,7 +126,7 @@ fn version(files: &[File]) -> HeaderValue {
 
 impl Site {
     fn serve(&self, path: &str, headers: &HeaderMap) -> Result<Response, Problem> {
-        let file = self.files.iter().find(|file| file.path == path);
+        let file = self.lists.iter().copied().flatten().find(|file| file.path == path);
         let file = file.ok_or_else(|| error::no_such("file"))?;
         let fresh = [
             (header::ETAG, self.version.clone()),
@@ -134,7 +176,7 @@ mod tests {
         if let Some(known) = known {
             request = request.header(header::IF_NONE_MATCH, known);
         }
-        let router = router(&[("/", "index.html")], FILES);
+        let router = router(&[("/", "index.html"), ("/docs", "docs.html")], &[FILES, DOCS]);
         router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
     }
 
@@ -143,6 +185,10 @@ mod tests {
         for (path, status, kind) in [
             ("/", 200, "text/html; charset=utf-8"),
             ("/assets/js/main.js", 200, "text/javascript; charset=utf-8"),
+            ("/docs", 200, "text/html; charset=utf-8"),
+            ("/assets/js/docs.js", 200, "text/javascript; charset=utf-8"),
+            ("/assets/css/base.css", 200, "text/css; charset=utf-8"),
+            ("/assets/docs.html", 404, "application/problem+json"),
             ("/assets/index.html", 404, "application/problem+json"),
             ("/assets/js/other.js", 404, "application/problem+json"),
         ] {
@@ -163,5 +209,17 @@ mod tests {
         assert_eq!(answer("/assets/js/main.js", Some(version)).await.status(), 304);
         let other = HeaderValue::from_static("\"0\"");
         assert_eq!(answer("/", Some(&other)).await.status(), 200);
+    }
+
+    #[test]
+    fn every_file_of_the_documentation_page_is_served_and_one_that_is_not_is_noticed() {
+        let web = Path::new(env!("CARGO_MANIFEST_DIR")).join("web");
+        assert_eq!(left_out(&web, DOCS).unwrap(), Vec::<String>::new());
+        let docs = ["docs.html", "css/docs.css"];
+        let others: Vec<File> =
+            DOCS.iter().copied().filter(|file| !docs.contains(&file.path)).collect();
+        let mut found = left_out(&web, &others).unwrap();
+        found.sort();
+        assert_eq!(found, ["css/docs.css", "docs.html"]);
     }
 }

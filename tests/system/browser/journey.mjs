@@ -148,20 +148,4 @@ export async function journey({ page, url, key, check, portrait, stream, axe }) 
     await page.emulateMedia({ reducedMotion: "no-preference" });
     assert.equal(moving, 0);
   });
-
-  await check("the API's description is readable and can be searched", async () => {
-    await page.goto(`${url}/docs`);
-    await page.waitForSelector("article.op");
-    await accessible(page, axe);
-    await fitsAt375(page);
-    const all = await page.$$eval("article.op", (list) => list.length);
-    await page.keyboard.press("/");
-    await page.keyboard.type("purchases");
-    const found = await page.$$eval("article.op:not([hidden])", (list) => list.length);
-    assert.ok(found > 0 && found < all, `${found} of ${all} found`);
-    const line = await page.textContent("article.op:not([hidden]) .curl code");
-    assert.match(line, /^curl .*\/v1\//);
-    await page.fill("#search", "");
-    await portrait("docs");
-  });
 }

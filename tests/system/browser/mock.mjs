@@ -1,5 +1,6 @@
 // Serves the page as the service does, with the same policy, over a shop in memory. Its live stream can be
 // cut, refused or filled with rubbish.
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
@@ -7,7 +8,8 @@ import { fileURLToPath } from "node:url";
 import { Shop } from "./shop.mjs";
 
 const HERE = fileURLToPath(new URL(".", import.meta.url));
-export const WEB = join(HERE, "../../../service/purchase/web");
+/** Where the pages' files are: the live page's, and the documentation page's, which are shared. */
+export const WEBS = ["purchase", "kit"].map((name) => join(HERE, "../../../service", name, "web"));
 export const ADMIN_KEY = "admin-key-of-the-mock-server";
 
 export const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -64,7 +66,8 @@ export class Mock {
     if (path === "/v1/openapi.json") return this.#file(response, join(HERE, "openapi.sample.json"), "application/json");
     if (path.startsWith("/v1/")) return this.#api(request, response, path);
     const name = { "/": "index.html", "/docs": "docs.html" }[path] ?? normalize(path).replace(/^\/assets\//, "");
-    return this.#file(response, join(WEB, name), TYPES[extname(name)]);
+    const web = WEBS.find((folder) => existsSync(join(folder, name))) ?? WEBS[0];
+    return this.#file(response, join(web, name), TYPES[extname(name)]);
   }
 
   async #file(response, path, type) {

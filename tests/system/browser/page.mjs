@@ -3,24 +3,28 @@
 //   node page.mjs [--out DIR]
 //   node page.mjs --url http://127.0.0.1:8080 --admin-key KEY [--out DIR]
 //                 [--lose-command "…" --regain-command "…"]
+//   node page.mjs --docs --url http://127.0.0.1:3501 [--out DIR]
 //
 // `--lose-command` makes the live stream end (else the browser goes offline), `--regain-command` lets it
-// come back. `--modules DIR` is where npm puts what this needs, once; without it the temporary folder.
+// come back. `--docs` looks at the documentation page alone: of a service without a live page. `--modules DIR` is where npm puts what this needs, once; without it the temporary folder.
 // `--chromium PATH` is the browser. Ends with 1 when a check fails, with a line for each.
 import { execSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { launch, modules, watched } from "./browser.mjs";
+import { docs } from "./docs.mjs";
 import { files } from "./files.mjs";
 import { journey } from "./journey.mjs";
 import { ADMIN_KEY, Mock } from "./mock.mjs";
 import { states } from "./states.mjs";
 
 const names = ["url", "admin-key", "out", "lose-command", "regain-command", "modules", "chromium"];
-const { values: args } = parseArgs({ options: Object.fromEntries(names.map((name) => [name, { type: "string" }])) });
-if (args.url && !args["admin-key"]) {
-  console.error("--url needs --admin-key");
+const { values: args } = parseArgs({
+  options: { docs: { type: "boolean" }, ...Object.fromEntries(names.map((name) => [name, { type: "string" }])) },
+});
+if (args.docs ? !args.url : args.url && !args["admin-key"]) {
+  console.error("--url needs --admin-key or --docs, and --docs needs --url");
   process.exit(2);
 }
 
@@ -91,9 +95,12 @@ const stream = {
 const axe = load("axe-core").source;
 const world = { page, url, key, mock, check, portrait, stream, axe, context: browser.context };
 try {
-  await files(world);
-  if (mock) await states(world);
-  await journey(world);
+  if (!args.docs) {
+    await files(world);
+    if (mock) await states(world);
+    await journey(world);
+  }
+  await docs(world);
 } finally {
   await browser.close();
   mock?.stop();

@@ -19,6 +19,7 @@ use axum::{
     error_handling::HandleErrorLayer,
     extract::{DefaultBodyLimit, State},
     middleware::{from_fn, from_fn_with_state},
+    response::Redirect,
     routing::{get, post},
 };
 use leasehold_kit::{
@@ -27,7 +28,7 @@ use leasehold_kit::{
     cli::nodes::quorum_answers,
     error::{no_such_method, no_such_route, panicked, turned_away},
     health::{Readiness, live},
-    host,
+    host, pages,
     problem::Problem,
     request,
     telemetry::PrometheusHandle,
@@ -41,6 +42,9 @@ pub use self::{
     openapi::{description, table_of_codes},
 };
 use crate::holding::Holdings;
+
+/// Pages, each with its file.
+const PAGES: &[(&str, &str)] = &[("/docs", "docs.html")];
 
 /// What the handlers work with.
 #[derive(Debug)]
@@ -87,7 +91,9 @@ pub fn router(app: App, requests_max: usize) -> Router {
     let metrics = Router::new()
         .route("/metrics", get(metrics))
         .layer(from_fn_with_state(Arc::clone(&app), caller::keep_pages_out));
-    let counted = api.merge(metrics);
+    // What pages are made of is the same for everybody, so whoever asks may have it.
+    let counted = api.merge(metrics).merge(pages::router(PAGES, &[pages::DOCS]));
+    let counted = counted.route("/", get(async || Redirect::to("/docs")));
     let counted = match door {
         Some(door) => {
             counted.layer(from_fn_with_state(door, ask)).layer(from_fn(caller::read_dapr_token))

@@ -31,6 +31,8 @@ function render(doc) {
   }
   for (const [name, { list }] of tags) if (!list.length) tags.delete(name);
   text($("version"), `${doc.info?.title ?? "API"} ${doc.info?.version ?? ""}`);
+  // A service with a live stream has a page for it.
+  $("live").hidden = !doc.paths["/v1/live"];
   document.title = `${doc.info?.title ?? "Leasehold"} · API`;
   $("index").replaceChildren(...[...tags].map(([tag, { list }]) => h("section", h("h2", tag), h("ul", list.map((one) => {
     one.entry = h("li", h("a", { href: `#${one.id}` }, badge(one.method), h("span", one.path)));
@@ -53,12 +55,15 @@ function operation(doc, { id, path, method, item, op }) {
   const body = op.requestBody && resolve(doc, op.requestBody);
   const security = (op.security ?? doc.security ?? []).flatMap((one) =>
     Object.entries(one).map(([name, scopes]) => (scopes.length ? `${name}: ${scopes.join(", ")}` : name)));
+  // An empty requirement among others: none may be asked for.
+  const mayDoWithout = (op.security ?? doc.security ?? []).some((one) => !Object.keys(one).length);
+  const needs = security.length ? `Needs an API key (${security.join(" or ")})${mayDoWithout ? ", where there are keys" : ""}.` : "Needs no API key.";
   return h("article.card.op", { id, "aria-label": `${method} ${path}` },
     h("h3", badge(method), h("code", path), h("a.anchor", { href: `#${id}`, "aria-label": "Link to this endpoint" }, "#")),
     op.summary ? h("p.summary", op.summary) : null,
     op.deprecated ? h("p.bad", "Deprecated") : null,
     prose(op.description),
-    h("p.hint", security.length ? `Needs an API key (${security.join(" or ")}).` : "Needs no API key."),
+    op.description?.includes("API key") ? null : h("p.hint", needs),
     parameters.length ? h("section", h("h4", "Parameters"), table(parameters.map((p) => ({
       name: p.name, depth: 0, required: p.required, type: `${p.in}: ${words(doc, p.schema ?? {})}`,
       description: p.description ?? resolve(doc, p.schema).description ?? "",
@@ -79,12 +84,14 @@ function answer(doc, status, { description, content: types = {}, headers = {} })
   const inside = Object.entries(types).flatMap(([type, media]) => {
     // Problems all have the same fields; what differs are the codes.
     const fields = type.includes("problem") ? [] : rows(doc, media.schema ?? {});
-    return [h("p.hint", type, " · ", words(doc, media.schema ?? {}).slice(0, 80)), fields.length ? table(fields) : null, ...examples(doc, type, media)];
+    return [
+      h("p.hint", type, " · ", words(doc, media.schema ?? {}).slice(0, 80)), fields.length ? table(fields) : null,
+      ...examples(doc, type, media), ...events(doc, media)];
   });
   const codes = Object.values(types).flatMap((media) => codesOf(doc, media));
   const named = Object.keys(headers);
   return h("details.answer", { open: !bad },
-    h("summary", h(bad ? "b.bad" : "b.good", status), h("span", ` ${description ?? ""} `), codes.map((code) => h("code.code", code))),
+    h("summary", h(bad ? "b.bad" : "b.good", status), h("span", " ", inline(description ?? ""), " "), codes.map((code) => h("code.code", code))),
     named.length ? h("p.hint", `Headers: ${named.join(", ")}`) : null, inside);
 }
 
@@ -95,13 +102,20 @@ function examples(doc, type, media) {
   return type.includes("json") && !type.includes("problem") || media.example ? [sample(shown(doc, media))] : [];
 }
 
+/** What comes in a stream of server-sent events: `x-events`, each with its data. */
+const events = (doc, media) => Object.entries(media["x-events"] ?? {}).map(([name, { description, data }]) => h("section",
+  h("h4", h("code", name), h("small", " event")), prose(description), table(rows(doc, data ?? {})),
+  sample(`event: ${name}\ndata: ${JSON.stringify(example(doc, data ?? {}))}`)));
+
 const shown = (doc, media) =>
   media.example ?? resolve(doc, Object.values(media.examples ?? {})[0]).value ?? example(doc, media.schema ?? {});
 
 function codesOf(doc, media) {
   const found = [media.example, ...Object.values(media.examples ?? {}).map((one) => resolve(doc, one).value)].map((value) => value?.code);
   const code = resolve(doc, resolve(doc, media.schema).properties?.code);
-  return [...new Set([...found, ...(code.enum ?? []), code.const])].filter(Boolean);
+  // All that there are say nothing of this answer: only where no example says more.
+  const named = found.filter(Boolean);
+  return [...new Set(named.length ? named : [...(code.enum ?? []), code.const])].filter(Boolean);
 }
 
 function table(list) {

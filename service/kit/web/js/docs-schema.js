@@ -11,6 +11,8 @@ export function resolve(doc, value) {
   return at ?? {};
 }
 
+const nameOf = (value) => value.$ref?.split("/").pop();
+
 /** `allOf` merged, `null` among alternatives told apart: `{schema, nullable, choices}`. */
 function flat(doc, value) {
   let schema = resolve(doc, value);
@@ -22,7 +24,7 @@ function flat(doc, value) {
       required: [...whole, schema].flatMap((s) => s.required ?? []),
     };
   }
-  const choices = (schema.oneOf ?? schema.anyOf ?? []).map((choice) => resolve(doc, choice));
+  const choices = (schema.oneOf ?? schema.anyOf ?? []).map((choice) => ({ title: nameOf(choice), ...resolve(doc, choice) }));
   const some = choices.filter((choice) => choice.type !== "null");
   const types = [schema.type ?? []].flat();
   const nullable = some.length < choices.length || types.includes("null");
@@ -37,8 +39,6 @@ const LIMITS = {
   minimum: "≥", exclusiveMinimum: ">", maximum: "≤", exclusiveMaximum: "<", minLength: "length ≥", maxLength: "length ≤",
   minItems: "items ≥", maxItems: "items ≤", pattern: "matches", default: "default", multipleOf: "multiple of",
 };
-
-const nameOf = (value) => value.$ref?.split("/").pop();
 
 /** The type in a few words: `integer (int64), ≥ 1, or null`. */
 export function words(doc, value) {
