@@ -40,6 +40,7 @@ mod servers;
 mod setup;
 mod sidecar;
 mod sidecar_dapr;
+mod sidecar_fuzz;
 mod sidecar_redis_py;
 mod sidecar_snippets;
 mod skipped;

@@ -11,7 +11,7 @@ use axum::{
 };
 use leasehold_kit::body::{BODY_BYTES_MAX, BODY_TIMEOUT};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{holding::TTL_MAX, http::code};
 
@@ -75,8 +75,10 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
 
 impl Fields {
     fn read(body: &Bytes) -> Result<Self, Refused> {
-        let fields: Self = serde_json::from_slice(body)
-            .map_err(|error| malformed(format!("failed deserializing HTTP body: {error}")))?;
+        let failed = |error| malformed(format!("failed deserializing HTTP body: {error}"));
+        // An object, and not a list of its values in order, which serde would take as well.
+        let object: Map<String, Value> = serde_json::from_slice(body).map_err(failed)?;
+        let fields: Self = serde_json::from_value(Value::Object(object)).map_err(failed)?;
         if fields.resource.is_empty() {
             return Err(malformed("ResourceId is empty".to_owned()));
         }
@@ -90,7 +92,12 @@ impl Fields {
     pub(super) fn expiry(&self) -> Result<Duration, Refused> {
         let seconds = match &self.expiry {
             Value::String(text) => text.parse().ok(),
-            other => other.as_u64(),
+            // 60.0 is the same integer to JSON.
+            Value::Number(number) => number.as_u64().or_else(|| {
+                let whole = number.as_f64().filter(|seconds| seconds.fract() == 0.0);
+                whole.and_then(|seconds| format!("{seconds:.0}").parse().ok())
+            }),
+            _ => None,
         };
         let expiry = seconds.map(Duration::from_secs);
         expiry
@@ -101,4 +108,33 @@ impl Fields {
 
 fn malformed(message: String) -> Refused {
     Refused::malformed("ERR_MALFORMED_REQUEST", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expiry(written: &str) -> Option<u64> {
+        let text = format!(r#"{{"resourceId":"a","lockOwner":"b","expiryInSeconds":{written}}}"#);
+        let fields = Fields::read(&text.into()).ok()?;
+        fields.expiry().ok().map(|expiry| expiry.as_secs())
+    }
+
+    #[test]
+    fn seconds_are_read_as_every_language_writes_them() {
+        for written in ["60", "60.0", "6e1", "\"60\""] {
+            assert_eq!(expiry(written), Some(60), "{written}");
+        }
+        for wrong in ["0", "3601", "-1", "-60.0", "1.5", "1e400", "1e30", "null", "\"x\"", "[60]"] {
+            assert_eq!(expiry(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_list_is_no_request() {
+        assert!(Fields::read(&r#"["a", "b", 60]"#.into()).is_err());
+        assert!(
+            Fields::read(&r#"{"resource_id": "a", "lock_owner": "b", "more": 1}"#.into()).is_ok()
+        );
+    }
 }

@@ -112,6 +112,6 @@ fn parameters() -> Map<String, Value> {
 }
 
 /// The same or null, which is left out by most.
-fn optional(schema: Value, example: Value) -> Value {
+fn optional(schema: Value, example: &Value) -> Value {
     with(nullable(schema), "examples", json!([example]))
 }

@@ -93,7 +93,7 @@ fn terms() -> Vec<Field> {
         ("ttl_ms", ttl_about, or_else(nullable(ttl()), json!(TTL_MS))),
         ("wait_ms", wait, or_else(nullable(millis(Duration::ZERO, WAIT_MAX)), json!(0))),
         ("link", link, nullable(id())),
-        ("request_id", request, optional(request_id(), json!("order-42-pay"))),
+        ("request_id", request, optional(request_id(), &json!("order-42-pay"))),
     ]
 }
 
@@ -137,7 +137,7 @@ fn renew() -> Value {
         (
             "ttl_ms",
             "How long it lasts from now on; as before, if it is not given.",
-            optional(ttl(), json!(30_000)),
+            optional(ttl(), &json!(30_000)),
         ),
         ("link", "The link that keeps it from now on.", nullable(id())),
     ];
