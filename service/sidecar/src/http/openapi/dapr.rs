@@ -93,8 +93,9 @@ pub(super) const DAPR: &[Operation] = &[
 /// Their bodies may have any content type.
 const READING: &[&leasehold_kit::code::Code] = &[&code::BODY_TIMEOUT, &code::BODY_TOO_LARGE];
 
-/// 1 to 3600 as a text.
-pub(super) const SECONDS: &str = "^([1-9][0-9]{0,2}|[12][0-9]{3}|3[0-5][0-9]{2}|3600)$";
+/// 1 to 86400 as a text.
+pub(super) const SECONDS: &str =
+    "^([1-9][0-9]{0,3}|[1-7][0-9]{4}|8[0-5][0-9]{3}|86[0-3][0-9]{2}|86400)$";
 
 pub(super) fn store() -> Value {
     with(text(256), "examples", json!(["lockstore"]))

@@ -139,7 +139,7 @@ fn renew() -> Value {
             "How long it lasts from now on; as before, if it is not given.",
             optional(ttl(), &json!(30_000)),
         ),
-        ("link", "The link that keeps it from now on.", nullable(id())),
+        ("link", "The link that keeps it from now on; null: none does.", nullable(id())),
     ];
     object("That the program lives.", fields, &["ttl_ms", "link"])
 }

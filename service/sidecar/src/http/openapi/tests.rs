@@ -202,6 +202,6 @@ fn answers_are_described_as_they_are_shown() {
 
 #[test]
 fn seconds_as_a_text_are_those_that_a_lease_may_last() {
-    assert!(dapr::SECONDS.contains("|3600)"));
-    assert_eq!(TTL_MAX.as_secs(), 3600);
+    assert!(dapr::SECONDS.contains("|86400)"));
+    assert_eq!(TTL_MAX.as_secs(), 86_400);
 }
