@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use axum::{
     Json,
-    body::HttpBody as _,
     extract::{
-        FromRequest, FromRequestParts, OptionalFromRequest, Path, Query, Request,
+        FromRequest, FromRequestParts, Path, Query, Request,
         rejection::{JsonRejection, JsonSyntaxError},
     },
     http::{StatusCode, request::Parts},
@@ -35,8 +34,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let read = <Json<Object> as FromRequest<S>>::from_request(request, state);
-        let Ok(read) = tokio::time::timeout(BODY_TIMEOUT, read).await else {
+        let Ok(read) =
+            tokio::time::timeout(BODY_TIMEOUT, Json::<Object>::from_request(request, state)).await
+        else {
             let detail = format!("the body did not come within {BODY_TIMEOUT:?}");
             return Err(code::BODY_TIMEOUT.says(detail));
         };
@@ -47,18 +47,6 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             }
             Err(rejection) => Err(unreadable(&rejection)),
         }
-    }
-}
-
-/// A request without a body, where every field may be left out.
-impl<T: DeserializeOwned, S: Send + Sync> OptionalFromRequest<S> for Body<T> {
-    type Rejection = Problem;
-
-    async fn from_request(request: Request, state: &S) -> Result<Option<Self>, Problem> {
-        if request.body().is_end_stream() {
-            return Ok(None);
-        }
-        <Self as FromRequest<S>>::from_request(request, state).await.map(Some)
     }
 }
 

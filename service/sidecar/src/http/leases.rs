@@ -47,7 +47,7 @@ pub(super) struct Acquire {
     request_id: Option<String>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Renew {
     ttl_ms: Option<i64>,
@@ -255,9 +255,8 @@ pub(super) async fn renew(
     State(app): State<Arc<App>>,
     who: AsHolder,
     InPath(id): InPath<String>,
-    body: Option<Body<Renew>>,
+    Body(body): Body<Renew>,
 ) -> Result<Json<LeaseView>, Problem> {
-    let body = body.map_or_else(Renew::default, |Body(body)| body);
     let (id, ttl) = (lease(&id)?, body.ttl_ms.map(ttl).transpose()?);
     let link = match body.link {
         None => Binding::Same,
