@@ -4,7 +4,7 @@ use std::{
     fs,
     future::Future,
     io,
-    os::unix::fs::{FileTypeExt as _, PermissionsExt as _},
+    os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     pin::pin,
     sync::Arc,
@@ -18,7 +18,10 @@ use hyper_util::{
     server::graceful::{GracefulShutdown, Watcher},
     service::TowerToHyperService,
 };
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::{
+    resource::{Resource, getrlimit, setrlimit},
+    socket::{setsockopt, sockopt::TcpUserTimeout},
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
@@ -35,6 +38,10 @@ const OPEN_FILES_USUAL: u64 = 1024;
 
 /// Files that a process may open at most: more are of no use to it.
 const OPEN_FILES_MAX: u64 = 65_536;
+
+/// How long what was sent to a client may stay without an answer of its machine: then it is gone, and what
+/// it had open is closed. Streams are written to every 15 seconds, so they end soon after.
+const GONE_AFTER: Duration = Duration::from_secs(20);
 
 /// Limits of a listener.
 #[derive(Clone, Copy, Debug)]
@@ -73,9 +80,17 @@ pub enum Listener {
     Unix(UnixListener, SocketFile),
 }
 
-/// The file of a socket. Dropping it removes the file.
+/// The file of a socket. Dropping it removes the file, unless it is another's by then.
 #[derive(Debug)]
-pub struct SocketFile(PathBuf);
+pub struct SocketFile {
+    path: PathBuf,
+    made: Option<(u64, u64)>,
+}
+
+/// Which file it is, under whatever name.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    fs::symlink_metadata(path).ok().map(|file| (file.dev(), file.ino()))
+}
 
 /// A client's connection.
 enum Connection {
@@ -104,13 +119,19 @@ impl Listener {
                     "something that is no socket is there",
                 ));
             }
-            Ok(_) if UnixStream::connect(path).await.is_ok() => {
-                return Err(io::Error::new(io::ErrorKind::AddrInUse, "somebody listens there"));
-            }
-            Ok(_) => fs::remove_file(path)?,
+            Ok(_) => match UnixStream::connect(path).await {
+                // Nobody listens: whoever did is gone.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                    fs::remove_file(path)?;
+                }
+                // Also somebody who is too busy to answer.
+                _ => {
+                    return Err(io::Error::new(io::ErrorKind::AddrInUse, "somebody listens there"));
+                }
+            },
             Err(_) => {}
         }
-        // Made where nobody else can reach it yet, so that there is no moment with wider permissions.
+        // Under a name that nobody knows, until its permissions are right.
         let hidden = path.with_extension(format!("{}.new", std::process::id()));
         let listener = UnixListener::bind(&hidden)?;
         let shown = fs::set_permissions(&hidden, fs::Permissions::from_mode(0o600))
@@ -119,7 +140,8 @@ impl Listener {
             let _gone = fs::remove_file(&hidden);
             return Err(error);
         }
-        Ok(Self::Unix(listener, SocketFile(path.to_owned())))
+        let file = SocketFile { path: path.to_owned(), made: identity(path) };
+        Ok(Self::Unix(listener, file))
     }
 
     async fn accept(&self) -> io::Result<Connection> {
@@ -136,8 +158,9 @@ impl Listener {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // Whoever removed it already wanted the same.
-        let _gone = fs::remove_file(&self.0);
+        if self.made.is_some() && identity(&self.path) == self.made {
+            let _gone = fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -168,6 +191,8 @@ impl Serving {
         };
         // Small answers must not wait for the acknowledgement of the one before.
         let _best_effort = stream.set_nodelay(true);
+        let gone_after = u32::try_from(GONE_AFTER.as_millis()).unwrap_or(u32::MAX);
+        let _best_effort = setsockopt(&stream, TcpUserTimeout, &gone_after);
         let Some(tls) = &self.tls else { return self.requests(stream, watcher).await };
         let handshake = tls.acceptor().accept(stream);
         match tokio::time::timeout(self.handshake_timeout, handshake).await {

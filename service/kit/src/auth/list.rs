@@ -10,11 +10,14 @@ use super::{ANONYMOUS, Denied, KEYS_MAX, KeyDigest, NotADigest, NotAScope, Scope
 /// Longest name of a key, in bytes.
 pub const NAME_BYTES_MAX: usize = 64;
 
+/// What stands before each prefix in a key's line.
+const PREFIX: &str = ":prefix=";
+
 /// Most prefixes of one key.
 const PREFIXES_MAX: usize = 16;
 
 /// A key that a service knows. Its text is the key's line in a list: `name:scope:digest`, then
-/// `:prefix=one|other` if a holder's is for some resources only, and `:until=time` if it ends.
+/// `:prefix=text` for each prefix if a holder's is for some resources only, and `:until=time` if it ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
     name: Arc<str>,
@@ -46,7 +49,8 @@ pub enum KeyFault {
     Digest(#[from] NotADigest),
     /// The prefixes cannot be used.
     #[error(
-        "a holder's prefixes are written prefix=one|other: 1 to {PREFIXES_MAX}, none of them empty"
+        "a holder has at most {PREFIXES_MAX} prefixes, each written prefix=text: not empty, without ',', '#', \
+         control characters, blanks at its ends, ':prefix=' or ':until='"
     )]
     Prefix,
     /// The end cannot be read.
@@ -107,18 +111,26 @@ impl Key {
         Ok(Self { name: name.into(), scope, digest, prefixes: Arc::default(), until })
     }
 
-    /// The same key, but only for resources whose names begin with one of these, separated by `|`.
+    /// The same key, but only for resources whose names begin with one of these.
     ///
     /// # Errors
     ///
-    /// When one is empty or they are too many, or the key is not a holder's.
-    pub fn only_for(self, prefixes: &str) -> Result<Self, KeyFault> {
-        let prefixes: Arc<[Box<str>]> = prefixes.split('|').map(Box::from).collect();
-        let usable = prefixes.len() <= PREFIXES_MAX && prefixes.iter().all(|one| !one.is_empty());
-        if !usable || self.scope != Scope::Holder {
+    /// When one would not be the same in a list of keys, they are too many, or the key is not a holder's.
+    pub fn only_for<'a>(
+        self,
+        prefixes: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, KeyFault> {
+        let prefixes: Arc<[Box<str>]> = prefixes.into_iter().map(Box::from).collect();
+        let count = (1..=PREFIXES_MAX).contains(&prefixes.len());
+        if !count || !prefixes.iter().all(|one| is_prefix(one)) || self.scope != Scope::Holder {
             return Err(KeyFault::Prefix);
         }
         Ok(Self { prefixes, ..self })
+    }
+
+    /// What names of resources begin with; none if every name will do.
+    pub fn prefixes(&self) -> impl Iterator<Item = &str> {
+        self.prefixes.iter().map(|one| &**one)
     }
 
     /// Whether it is for resources of this name.
@@ -158,11 +170,21 @@ impl Key {
     }
 }
 
+/// Whether a text is read from a line of a list as it was written there. One that was not would cover names
+/// that it was not given for.
+fn is_prefix(text: &str) -> bool {
+    !text.is_empty()
+        && text.trim() == text
+        && !text.chars().any(|c| c.is_control() || matches!(c, ',' | '#'))
+        && !text.contains(PREFIX)
+        && !text.contains(":until=")
+}
+
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", self.name, self.scope, self.digest)?;
-        if !self.prefixes.is_empty() {
-            write!(f, ":prefix={}", self.prefixes.join("|"))?;
+        for prefix in self.prefixes() {
+            write!(f, "{PREFIX}{prefix}")?;
         }
         let Some(until) = self.until else { return Ok(()) };
         let until = until.to_offset(UtcOffset::UTC).format(&Rfc3339).map_err(|_| fmt::Error)?;
@@ -193,7 +215,7 @@ impl FromStr for Key {
         let until = end.transpose().map_err(|_| KeyFault::Until)?;
         let key = Self::new(name, scope.parse()?, digest.parse()?, until)?;
         match prefixes {
-            Some(prefixes) => key.only_for(prefixes),
+            Some(prefixes) => key.only_for(prefixes.split(PREFIX)),
             None => Ok(key),
         }
     }
@@ -318,13 +340,20 @@ mod tests {
         let key = |rest: &str| (line("web", "holder", "x") + rest).parse::<Key>();
         let all = key("").unwrap();
         assert!(all.covers("anything") && all.covers("x"));
-        let some = key(":prefix=orders/|stock:eu:until=2027-01-31T00:00:00Z").unwrap();
-        assert!(some.covers("orders/1") && some.covers("stock:eu") && some.until().is_some());
-        assert!(!some.covers("orders") && !some.covers("stock:us") && !some.covers("x/orders/1"));
+        let some = key(":prefix=orders/:prefix=lock||eu||:until=2027-01-31T00:00:00Z").unwrap();
+        assert!(some.covers("orders/1") && some.covers("lock||eu||1") && some.until().is_some());
+        assert!(!some.covers("orders") && !some.covers("lock||us") && !some.covers("x/orders/1"));
         assert_eq!(some.to_string().parse(), Ok(some));
-        for wrong in [":prefix=", ":prefix=a||b", &format!(":prefix={}", ["a"; 17].join("|"))] {
+        for wrong in [":prefix=", ":prefix=a:prefix=", &":prefix=a".repeat(17)] {
             assert_eq!(key(wrong), Err(KeyFault::Prefix), "{wrong}");
         }
+        // Whatever is taken is the same when it is read again: a part of it would cover more names.
+        for text in ["a#b", "a,b", " a", "a ", "a\tb", "", "a:until=x", "a:prefix=b"] {
+            assert_eq!(key("").unwrap().only_for([text]), Err(KeyFault::Prefix), "{text}");
+        }
+        let kept = key("").unwrap().only_for(["ä b", "a:b|c=d"]).unwrap();
+        let list = format!("{kept}, {}", line("root", "admin", "root"));
+        assert_eq!(list.parse::<KeyList>().unwrap().keys()[0], kept);
         let buyer = line("web", "buyer", "x") + ":prefix=a";
         assert_eq!(buyer.parse::<Key>(), Err(KeyFault::Prefix));
     }

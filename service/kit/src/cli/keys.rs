@@ -17,7 +17,7 @@ use crate::{
 /// Which keys are known.
 #[derive(Args, Debug)]
 pub struct KeysArgs {
-    /// The API keys, separated by commas: name:scope:digest, then :prefix=orders/|stock/ for a holder of
+    /// The API keys, separated by commas: name:scope:digest, then :prefix=orders/ for a holder of
     /// leases on some names only, and :until=2027-01-31T00:00:00Z for one that ends. Scopes: buyer (of
     /// `purchase`), holder (of `lease-sidecar`), metrics (only /metrics), admin (everything). Several of a
     /// scope may be valid at once
@@ -88,10 +88,9 @@ pub struct NewArgs {
     #[arg(long)]
     scope: Scope,
 
-    /// For a holder: names of resources begin with this, or with one of several that | separates [default:
-    /// every name]
+    /// For a holder: what names of resources begin with; may be given several times [default: every name]
     #[arg(long)]
-    prefix: Option<String>,
+    prefix: Vec<String>,
 
     /// In how many days it ends [default: it does not]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=3650))]
@@ -119,9 +118,9 @@ fn new(args: &NewArgs) -> anyhow::Result<()> {
         end.replace_nanosecond(0).unwrap_or(end)
     });
     let key = Key::new(&args.name, args.scope, KeyDigest::of(&secret), until)?;
-    let key = match &args.prefix {
-        Some(prefix) => key.only_for(prefix)?,
-        None => key,
+    let key = match &args.prefix[..] {
+        [] => key,
+        prefixes => key.only_for(prefixes.iter().map(String::as_str))?,
     };
     // The line first: whoever has the key should have it too.
     writeln!(stderr(), "{key}").context("cannot print the line")?;
@@ -150,8 +149,10 @@ fn check(args: &KeysArgs, program: &str) -> anyhow::Result<()> {
             Some(end) if key.has_expired(now) => format!("ended {end}"),
             Some(end) => format!("until {end}"),
         };
+        let prefixes = key.prefixes().map(|prefix| format!("  {prefix:?}")).collect::<String>();
         // A scope has at most seven characters.
-        writeln!(stdout(), "{:width$}  {:7}  {until}", key.name(), key.scope().to_string())
+        let scope = key.scope().to_string();
+        writeln!(stdout(), "{:width$}  {scope:7}  {until}{prefixes}", key.name())
             .context("cannot print the keys")?;
     }
     Ok(())

@@ -41,7 +41,8 @@ pub(super) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     };
     let leases = Leases::connect(&config.redis_urls, config.lease.clone())
         .context("the lease nodes cannot be used")?;
-    let holdings = Holdings::new(leases.clone(), config.leases_max, config.on_stop);
+    let holdings =
+        Holdings::new(leases.clone(), config.lease.ttl, config.leases_max, config.on_stop);
     let (listener, shown) = listen(&config.listen, config.edge.tls.is_some()).await?;
     if let (Some(door), Some(file)) = (&config.edge.door, config.edge.keys_file) {
         drop(tokio::spawn(door.keys.clone().follow(file, LOOK_EVERY)));
@@ -54,6 +55,7 @@ pub(super) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     let app = App {
         holdings: holdings.clone(),
         door: config.edge.door,
+        is_at_a_port: matches!(config.listen, Listen::Port(_)),
         dapr: config.dapr,
         readiness: Readiness::default(),
         draining: Arc::clone(&draining),

@@ -23,6 +23,11 @@ pub enum HoldError {
     /// It could not be taken away.
     #[error(transparent)]
     Evict(#[from] EvictError),
+    /// It was taken away, but too few nodes answered to know whether they all heard of it.
+    #[error(
+        "too few nodes answered to know whether the lease is free; its program was told that it is over"
+    )]
+    EvictedPerhaps,
     /// The sidecar holds as many leases as it may.
     #[error("this sidecar holds {max} leases, as many as it may")]
     Full {

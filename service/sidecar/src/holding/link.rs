@@ -13,7 +13,7 @@ pub(super) struct Link {
     pub(super) id: LinkId,
     pub(super) client: Client,
     pub(super) broken: CancellationToken,
-    /// Holds no more than the leases that are bound to the link, each of which ends once.
+    /// Holds a notice for each lease that was lost or taken away, until its program reads it.
     events: mpsc::UnboundedSender<Notice>,
 }
 

@@ -40,6 +40,8 @@ pub struct Holdings {
     table: Arc<Table>,
     places: Arc<Semaphore>,
     places_max: usize,
+    /// How long a holder in this process may take to hear that its lease was taken away.
+    hears_within: Duration,
     on_stop: OnStop,
     stopping: CancellationToken,
     keepers: TaskTracker,
@@ -56,11 +58,12 @@ pub struct Standing {
 }
 
 impl Holdings {
-    /// Holds at most `max` leases, those that are waited for included.
+    /// Holds at most `max` leases, those that are waited for included; `ttl` is theirs on the nodes.
     #[must_use]
-    pub fn new(leases: Leases, max: usize, on_stop: OnStop) -> Self {
+    pub fn new(leases: Leases, ttl: Duration, max: usize, on_stop: OnStop) -> Self {
         Self {
             leases,
+            hears_within: ttl,
             table: Arc::default(),
             places: Arc::new(Semaphore::new(max)),
             places_max: max,
@@ -80,10 +83,19 @@ impl Holdings {
     }
 
     /// So many leases of this client at most, in the order of their names, after this one.
-    pub async fn list(&self, client: &Client, after: Option<LeaseId>, limit: usize) -> Vec<View> {
+    /// With the name to go on after, if there may be more.
+    pub async fn list(
+        &self,
+        client: &Client,
+        after: Option<LeaseId>,
+        limit: usize,
+    ) -> (Vec<View>, Option<LeaseId>) {
         let page = self.table.page(client, after, limit);
+        // Of the names: a lease that ends meanwhile must not end the list.
+        let next = page.get(limit.saturating_sub(1)).copied();
         let looks = page.into_iter().map(|id| self.look(client, id));
-        futures_util::future::join_all(looks).await.into_iter().flatten().collect()
+        let views = futures_util::future::join_all(looks).await;
+        (views.into_iter().flatten().collect(), next)
     }
 
     /// Lets a lease last for `ttl` from now on, or as long as it did before; with a link, until that breaks.

@@ -1,6 +1,6 @@
 //! What is asked about a resource, whoever has it.
 
-use leasehold::{Evicted, FencingToken, Hold, Inspection, Resource};
+use leasehold::{Evicted, FencingToken, Hold, Inspection, ReleaseOutcome, Resource};
 use tokio::sync::oneshot;
 
 use super::{HoldError, Holdings, keeper::Order};
@@ -45,7 +45,7 @@ impl Holdings {
     ///
     /// Dropping the future does not give it back; call it again to get the newer token.
     pub async fn evict(&self, resource: &Resource) -> Result<Freed, HoldError> {
-        let (was_held, old) = match self.evict_here(resource).await {
+        let (was_held, old) = match self.evict_here(resource).await? {
             Some(token) => (true, Some(token)),
             None => match self.leases().evict(resource).await? {
                 Evicted::Free => (false, None),
@@ -56,30 +56,33 @@ impl Holdings {
     }
 
     /// Ends a lease that is held through this sidecar: nodes would tell it only when it renews.
-    async fn evict_here(&self, resource: &Resource) -> Option<FencingToken> {
-        let orders = self.table.holding(resource)?;
+    async fn evict_here(&self, resource: &Resource) -> Result<Option<FencingToken>, HoldError> {
+        let Some(orders) = self.table.holding(resource) else { return Ok(None) };
         let (told, view) = oneshot::channel();
-        orders.send(Order::Look(told)).await.ok()?;
-        let view = view.await.ok()?;
+        let _over = orders.send(Order::Look(told)).await;
+        let Ok(view) = view.await else { return Ok(None) };
         let (told, outcome) = oneshot::channel();
-        orders.send(Order::Evict(told)).await.ok()?;
-        let _outcome = outcome.await.ok()?;
-        Some(view.stamp.token)
+        let _over = orders.send(Order::Evict(told)).await;
+        match outcome.await {
+            Ok(ReleaseOutcome::Unknown) => Err(HoldError::EvictedPerhaps),
+            Ok(_) => Ok(Some(view.stamp.token)),
+            // It ended by itself meanwhile; somebody else may have it.
+            Err(_) => Ok(None),
+        }
     }
 
     async fn newer(&self, resource: &Resource, old: Option<FencingToken>) -> Option<FencingToken> {
-        let token = match self.leases().try_acquire(resource).await {
-            Ok(lease) => {
-                let token = lease.token();
-                let _outcome = lease.release().await;
-                Some(token)
-            }
-            // Whoever waited for it has it by now.
-            Err(_) => match self.leases().inspect(resource).await.hold {
-                Hold::Ours { token, .. } => token,
-                Hold::Free | Hold::Foreign { .. } | Hold::Unknown => None,
-            },
-        };
-        token.filter(|token| old.is_none_or(|old| *token > old))
+        let is_newer = |token: &FencingToken| old.is_none_or(|old| *token > old);
+        // Whoever waited for it has it by now.
+        if let Hold::Ours { token: Some(token), .. } = self.leases().inspect(resource).await.hold
+            && is_newer(&token)
+        {
+            return Some(token);
+        }
+        // A leader that was elected here hears of its end when it renews.
+        let lease = self.leases().acquire(resource, self.hears_within).await.ok()?;
+        let token = lease.token();
+        let _outcome = lease.release().await;
+        Some(token).filter(is_newer)
     }
 }

@@ -155,7 +155,7 @@ impl Table {
     /// A link of this client.
     pub(super) fn link(&self, client: &Client, id: LinkId) -> Result<Arc<Link>, HoldError> {
         let link = self.state().links.get(&id).cloned();
-        link.filter(|link| link.client == *client).ok_or(HoldError::NoLink)
+        link.filter(|link| link.client.name() == client.name()).ok_or(HoldError::NoLink)
     }
 
     /// Begins or repeats a request that has a name.

@@ -68,19 +68,20 @@ impl Holdings {
         if let Some(link) = link {
             let _there = self.table.link(client, link)?;
         }
-        let held = std::mem::take(&mut *outcome);
+        // What is held stays noted meanwhile: whoever goes away here must not leave leases without a name.
+        let held = outcome.clone();
         if !held.is_empty() {
             let renewals = held.iter().map(|id| self.renew(client, *id, Some(ttl), binding));
             let renewed: Result<Vec<View>, HoldError> =
                 futures_util::future::join_all(renewals).await.into_iter().collect();
             if let Ok(leases) = renewed {
-                *outcome = held;
                 return Ok(Granted { leases, is_repeated: true });
             }
             // Some of several are over, so what was asked for is not held any more.
             for id in held {
                 let _over = self.release(client, id).await;
             }
+            outcome.clear();
         }
         let leases = self.take(client, want, want.wait.saturating_sub(begun.elapsed())).await?;
         *outcome = leases.iter().map(|lease| lease.id).collect();

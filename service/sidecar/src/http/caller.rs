@@ -1,6 +1,6 @@
 //! Who asks, and what they may.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     extract::{FromRequestParts, Request, State},
@@ -14,6 +14,7 @@ use leasehold_kit::{
     caller::check,
     problem::Problem,
 };
+use time::OffsetDateTime;
 
 use super::{App, code};
 use crate::holding::Client;
@@ -34,7 +35,26 @@ pub(super) struct AsAdmin(pub(super) Arc<str>);
 /// Proof that the request may read metrics.
 pub(super) struct AsMetrics;
 
+/// How often it is looked whether a key is still known, for what its holder has open.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 impl AsHolder {
+    /// Ends when the key is not known any more, or its end has come; never where no keys are asked for.
+    pub(super) fn turned_away(self, app: &App) -> impl Future<Output = ()> + Send + use<> {
+        let door = self.key.zip(app.door.clone());
+        async move {
+            let Some((key, door)) = door else { return std::future::pending().await };
+            loop {
+                tokio::time::sleep(LOOK_EVERY).await;
+                let list = door.keys.list();
+                let known = list.keys().iter().find(|other| *other == &key);
+                if known.is_none_or(|key| key.has_expired(OffsetDateTime::now_utc())) {
+                    return;
+                }
+            }
+        }
+    }
+
     /// Checks that the key is for these resources.
     pub(super) fn may_hold(&self, names: &[Resource]) -> Result<(), Problem> {
         let Some(key) = &self.key else { return Ok(()) };
@@ -94,13 +114,16 @@ pub(super) async fn keep_pages_out(
     next: Next,
 ) -> Result<Response, Problem> {
     if app.door.is_none() {
-        if request.headers().contains_key(header::ORIGIN) {
+        // An image of a page's has no origin, but the browser says where it is shown.
+        let site = request.headers().get("sec-fetch-site");
+        let is_pages = site.is_some_and(|site| site.as_bytes() != b"none");
+        if is_pages || request.headers().contains_key(header::ORIGIN) {
             return Err(code::WEB_PAGE.says(code::WEB_PAGE.example));
         }
         let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
         // HTTP/1.0 has none, and a socket's clients may send an empty one.
         let host = host.unwrap_or_default();
-        if !host.is_empty() && !is_this_machine(host) {
+        if app.is_at_a_port && !host.is_empty() && !is_this_machine(host) {
             let shown: String = host.chars().take(64).collect();
             return Err(code::MISDIRECTED.says(format!("the Host {shown} is not this machine")));
         }

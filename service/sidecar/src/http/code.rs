@@ -12,7 +12,7 @@ leasehold_kit::codes! {
         "the API key does not allow this, or not for this resource"
         "the API key does not allow this"
     WEB_PAGE = "web_page" FORBIDDEN
-        "the request has an `Origin`: a page in a browser sent it, and without keys those are not let in"
+        "the request has an `Origin` or `Sec-Fetch-Site`: a page in a browser sent it, and without keys those are not let in"
         "pages in a browser are not let in without an API key"
     NOT_FOUND
         "no such route, lease or link"

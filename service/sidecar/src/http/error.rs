@@ -29,7 +29,7 @@ pub(super) fn problem(error: &HoldError) -> Problem {
             says(&code::HELD).retry_after(RETRY_AFTER)
         }
         HoldError::Evict(EvictError::Foreign { .. }) => says(&code::FOREIGN),
-        HoldError::Resume(_) | HoldError::Evict(_) => {
+        HoldError::Resume(_) | HoldError::Evict(_) | HoldError::EvictedPerhaps => {
             says(&code::OUTCOME_UNKNOWN).retry_after(RETRY_AFTER)
         }
         HoldError::All(_) | HoldError::Slots(_) => says(&code::INVALID_REQUEST),

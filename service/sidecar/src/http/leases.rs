@@ -235,8 +235,8 @@ pub(super) async fn list(
     let limit = page.limit.unwrap_or(LIMIT);
     let limit = usize::try_from(limit).ok().filter(|_| (1..=LIMIT_MAX).contains(&limit));
     let limit = limit.ok_or_else(|| invalid(format!("limit must be 1 to {LIMIT_MAX}")))?;
-    let views = app.holdings.list(&who.client, after, limit).await;
-    let next = views.get(limit - 1).map(|last| last.id.to_string());
+    let (views, next) = app.holdings.list(&who.client, after, limit).await;
+    let next = next.map(|id| id.to_string());
     Ok(Json(PageView { leases: views.iter().map(LeaseView::from).collect(), next }))
 }
 
@@ -275,7 +275,13 @@ pub(super) async fn attach(
 ) -> Result<Json<LeaseView>, Problem> {
     let id = lease(&id)?;
     let terms = Terms { ttl: ttl(body.ttl_ms.unwrap_or(TTL_MS))?, link: link(body.link)? };
-    let token = body.token.parse::<i64>().ok().and_then(|token| FencingToken::try_from(token).ok());
+    let token = body
+        .token
+        .parse::<i64>()
+        .ok()
+        .and_then(|token| FencingToken::try_from(token).ok())
+        // Leases are handed over by the nodes alone, so every one is the first turn of its grant.
+        .filter(|token| token.turn() == 0);
     let stamp = Stamp {
         resource: resource("resource", body.resource)?,
         token: token.ok_or_else(|| invalid("token is not a fencing token"))?,

@@ -53,6 +53,8 @@ pub struct App {
     pub holdings: Holdings,
     /// Who may come in; without it, everybody who reaches this sidecar.
     pub door: Option<Door>,
+    /// Whether it listens at a port: browsers reach no socket.
+    pub is_at_a_port: bool,
     /// What Dapr's clients are shown.
     pub dapr: Dapr,
     /// Whether leases can be had, as it was seen last.

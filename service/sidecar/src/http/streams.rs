@@ -3,20 +3,21 @@
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
-    extract::State,
+    body::HttpBody as _,
+    extract::{Request, State},
     http::{HeaderName, HeaderValue, header},
     response::{
         IntoResponse, Response,
         sse::{Event, KeepAlive, Sse},
     },
 };
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt as _, stream};
 use leasehold::{Event as Office, Loss};
 use leasehold_kit::{body::InPath, problem::Problem};
 use serde::Serialize;
 use serde_json::json;
 
-use super::{App, caller::AsHolder, error, leases::resource};
+use super::{App, caller::AsHolder, code, error, leases::resource};
 use crate::holding::{Linked, Notice, Standing};
 
 /// How often a quiet stream shows that it still stands.
@@ -27,6 +28,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 pub(super) async fn link(State(app): State<Arc<App>>, who: AsHolder) -> Result<Response, Problem> {
     let linked = app.holdings.link(&who.client).map_err(|error| error::problem(&error))?;
     let first = event("link", &json!({ "link": linked.id().to_string() }));
+    let until = who.turned_away(&app);
     let rest = stream::unfold(linked, |mut linked: Linked| async {
         let Notice { lease, resource, token, why } = linked.next().await?;
         let said = json!({
@@ -38,7 +40,7 @@ pub(super) async fn link(State(app): State<Arc<App>>, who: AsHolder) -> Result<R
         });
         Some((event("lost", &said), linked))
     });
-    Ok(open(stream::iter([first]), rest))
+    Ok(open(first, rest, until))
 }
 
 /// `GET /v1/elections/{office}`: stands for an office for as long as the stream is open.
@@ -46,10 +48,13 @@ pub(super) async fn stand(
     State(app): State<Arc<App>>,
     who: AsHolder,
     InPath(office): InPath<String>,
+    request: Request,
 ) -> Result<Response, Problem> {
+    refuse_body(&request)?;
     let office = resource("office", office)?;
     who.may_hold(std::slice::from_ref(&office))?;
     let first = event("standing", &json!({ "resource": office.as_str() }));
+    let until = who.turned_away(&app);
     let standing = app.holdings.stand(office).map_err(|error| error::problem(&error))?;
     let rest = stream::unfold(Some(standing), |standing| async {
         let mut standing: Standing = standing?;
@@ -72,7 +77,15 @@ pub(super) async fn stand(
             Err(error) => (event("failed", &error::not_acquired(&error).document()), None),
         })
     });
-    Ok(open(stream::iter([first]), rest))
+    Ok(open(first, rest, until))
+}
+
+/// While a body is awaited the end of the connection is not seen, and that is what ends a stream.
+fn refuse_body(request: &Request) -> Result<(), Problem> {
+    if request.body().is_end_stream() {
+        return Ok(());
+    }
+    Err(code::INVALID_REQUEST.says("a stream is asked for without a body"))
 }
 
 fn left(token: leasehold::FencingToken, loss: Loss) -> serde_json::Value {
@@ -84,13 +97,13 @@ fn event(name: &str, data: &impl Serialize) -> Event {
     Event::default().event(name).data(serde_json::to_string(data).unwrap_or_default())
 }
 
-fn open<F, R>(first: F, rest: R) -> Response
+/// A stream that ends when its key is not known any more: what it kept is given back.
+fn open<R, U>(first: Event, rest: R, until: U) -> Response
 where
-    F: Stream<Item = Event> + Send + 'static,
     R: Stream<Item = Event> + Send + 'static,
+    U: Future<Output = ()> + Send + 'static,
 {
-    use futures_util::StreamExt as _;
-    let stream = first.chain(rest).map(Ok::<_, Infallible>);
+    let stream = stream::iter([first]).chain(rest).take_until(until).map(Ok::<_, Infallible>);
     let stream = Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
     // A proxy that gathers small answers would gather these for ever.
     let unbuffered = (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));

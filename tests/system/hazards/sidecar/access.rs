@@ -18,7 +18,7 @@ fn line(name: &str, rest: &str) -> String {
 
 async fn with_keys() -> (Beside, impl Fn(&str) -> Client) {
     let keys = [
-        line("shop", "holder:prefix=orders/|stock:eu"),
+        line("shop", "holder:prefix=orders/:prefix=stock:eu"),
         line("mail", "holder"),
         line("office", "admin"),
         line("watch", "metrics"),
@@ -141,6 +141,9 @@ async fn without_keys_pages_in_a_browser_are_not_let_in_and_nobody_is_an_adminis
     assert_eq!(status(&[("host", "evil.example")]).await, StatusCode::MISDIRECTED_REQUEST);
     assert_eq!(status(&[("host", "localhost:1")]).await, StatusCode::OK);
     assert_eq!(status(&[("origin", "http://localhost")]).await, StatusCode::FORBIDDEN);
+    assert_eq!(status(&[("sec-fetch-site", "cross-site")]).await, StatusCode::FORBIDDEN);
+    // Node's fetch.
+    assert_eq!(status(&[("sec-fetch-mode", "cors")]).await, StatusCode::OK);
     let (refused, _) = client.delete("/v1/resources/a").await;
     assert_eq!(refused, StatusCode::FORBIDDEN);
 }
@@ -157,6 +160,10 @@ async fn a_socket_is_its_users_alone_and_is_replaced_when_nobody_listens() {
     let mode = std::fs::metadata(&socket).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let client = Client::of(&listen, None);
+    // Whatever a library calls the other side of a socket.
+    let named = [("host", "docker")];
+    let (status, ..) = client.send_with(Method::GET, "/v1/leases", "", &named).await;
+    assert_eq!(status, StatusCode::OK);
     let lease = acquire(&client, "a", json!({ "ttl_ms": PATIENCE })).await;
     // Another is not let in beside it, and breaks nothing.
     let second = config.run("second", "serve").unwrap();
@@ -185,5 +192,51 @@ async fn other_machines_need_a_key_and_tls() {
         assert!(!refused.wait(LIMIT).await.unwrap().success());
         let said = refused.log_tail(5);
         assert!(said.contains("LEASEHOLD_KEYS_FILE") && said.contains("LEASEHOLD_TLS"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_leader_that_is_evicted_is_succeeded_and_a_token_above_it_is_known() {
+    let keys = [line("mail", "holder"), line("office", "admin")].join(",");
+    let quick = [
+        ("LEASEHOLD_KEYS", keys.as_str()),
+        ("LEASEHOLD_LEASE_TTL_MS", "3000"),
+        ("LEASEHOLD_NODE_TIMEOUT_MS", "1000"),
+    ];
+    let beside = Beside::start_with(&quick).await;
+    let client = |key: &str| Client::of(beside.sidecar.url(), Some(key));
+    let mut leader = client("mail").stream("/v1/elections/a").await;
+    assert_eq!(leader.event().await.0, "standing");
+    let (event, elected) = leader.event().await;
+    assert_eq!(event, "elected");
+    let (status, evicted) = client("office").delete("/v1/resources/a").await;
+    assert_eq!(status, StatusCode::OK, "{evicted}");
+    assert_eq!(evicted["token"], elected["token"]);
+    let newer: i64 = evicted["newer_token"].as_str().unwrap().parse().unwrap();
+    assert!(newer > token(&elected));
+    assert_eq!(leader.event().await.0, "lost");
+    let (event, again) = leader.event().await;
+    assert_eq!(event, "elected");
+    assert!(token(&again) > token(&elected));
+}
+
+#[tokio::test]
+async fn a_key_that_is_taken_away_loses_what_its_streams_keep() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("keys");
+    std::fs::write(&file, [line("mail", "holder"), line("office", "admin")].join("\n")).unwrap();
+    let beside = Beside::start_with(&[("LEASEHOLD_KEYS_FILE", &file.display().to_string())]).await;
+    let mail = Client::of(beside.sidecar.url(), Some("mail"));
+    let (mut stream, link) = mail.link().await;
+    let lease = acquire(&mail, "a", json!({ "link": link })).await;
+    let mut leader = mail.stream("/v1/elections/b").await;
+    while leader.event().await.0 != "elected" {}
+    let next = folder.path().join("next");
+    std::fs::write(&next, line("office", "admin")).unwrap();
+    std::fs::rename(&next, &file).unwrap();
+    assert_eq!(stream.next().await, None);
+    while leader.next().await.is_some() {}
+    for name in ["a", "b"] {
+        assert!(super::taken_by_another(&beside, name).await > token(&lease));
     }
 }

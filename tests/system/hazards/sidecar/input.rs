@@ -56,7 +56,7 @@ async fn every_wrong_way_to_ask_is_answered() {
     let client = beside.client();
     let lease = acquire(&client, "a", json!({})).await;
     let unknown = format!("/v1/leases/{}", "0".repeat(32));
-    let attach = json!({ "resource": "a", "token": "5000", "holder": "0".repeat(32) });
+    let attach = json!({ "resource": "a", "token": "5120", "holder": "0".repeat(32) });
     let with = |field: &str, value: Value| {
         let mut body = attach.clone();
         body[field] = value;

@@ -115,6 +115,22 @@ async fn a_request_that_is_repeated_gets_the_same_lease() {
 }
 
 #[tokio::test]
+async fn repetitions_that_are_given_up_leave_the_lease_to_the_next() {
+    let beside = Beside::start().await;
+    let client = beside.client();
+    let all = json!({ "slots": 16, "every_slot": true, "request_id": "r", "ttl_ms": FOR_EVER });
+    let named = asking("pool", all);
+    let (_, first) = client.post("/v1/leases", &named).await;
+    for _ in 0..20 {
+        // Each goes away at another moment of its repetition.
+        drop(client.begin("/v1/leases", &named).await);
+        let (status, again) = client.post("/v1/leases", &named).await;
+        assert_eq!(status, StatusCode::OK, "{again}");
+        assert_eq!(again["leases"][0]["id"], first["leases"][0]["id"]);
+    }
+}
+
+#[tokio::test]
 async fn whoever_goes_away_while_it_waits_leaves_no_lease_behind() {
     let beside = Beside::start().await;
     let client = beside.client();

@@ -25,7 +25,7 @@ async fn a_lease_outlives_a_sidecar_that_is_killed() {
     let attach = format!("{}/attach", path(&lease));
     // The name of another lease.
     let mut wrong = attaching(&lease);
-    wrong["token"] = json!((token(&lease) + 1).to_string());
+    wrong["resource"] = json!("b");
     assert_eq!(client.post(&attach, &wrong).await.0, StatusCode::NOT_FOUND);
 
     let (status, attached) = client.post(&attach, &attaching(&lease)).await;

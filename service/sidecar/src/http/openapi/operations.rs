@@ -121,7 +121,7 @@ const LEASES: &[Operation] = &[
         id: "renew",
         tag: "Leases",
         summary: "Renew a lease",
-        about: "It lasts for `ttl_ms` from now on, or as long as it did before; the body may be left out. The nodes are \
+        about: "It lasts for `ttl_ms` from now on, or as long as it did before. The nodes are \
                 not asked: `valid_for_ms` counts from when they last confirmed the lease.",
         scope: Some(Holder),
         query: &[],

@@ -90,7 +90,8 @@ fn app() -> App {
     let digest = hex::encode(KeyDigest::of("office").to_bytes());
     let list = format!("office:admin:{digest}").parse().unwrap();
     App {
-        holdings: Holdings::new(leases, 1, OnStop::Release),
+        holdings: Holdings::new(leases, Duration::from_secs(10), 1, OnStop::Release),
+        is_at_a_port: true,
         door: Some(Door { keys: Keys::new(list), rates: Rates::per_second(1000) }),
         dapr: Dapr::default(),
         readiness: Readiness::default(),
