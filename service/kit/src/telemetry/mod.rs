@@ -3,7 +3,7 @@
 #[cfg(feature = "otlp")]
 pub mod otlp;
 
-use std::{io::IsTerminal as _, str::FromStr};
+use std::{io::IsTerminal as _, str::FromStr, time::Duration};
 
 /// What renders the metrics.
 pub use metrics_exporter_prometheus::PrometheusHandle;
@@ -15,6 +15,9 @@ use tracing_subscriber::{
     layer::{Filter, SubscriberExt as _},
     util::SubscriberInitExt as _,
 };
+
+/// How often histograms are brought up to date, whether or not somebody reads them.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// Something that is told of every span and event.
 type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
@@ -122,14 +125,27 @@ fn set_up(layers: Vec<BoxedLayer>) -> Result<(), TelemetryError> {
 /// # Errors
 ///
 /// When a collector is installed already.
+///
+/// # Panics
+///
+/// Outside of a tokio runtime.
 pub fn metrics() -> Result<PrometheusHandle, TelemetryError> {
     const SECONDS: &[f64] =
         &[0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
     const SIZES: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0];
-    Ok(PrometheusBuilder::new()
+    let collector = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)?
         .set_buckets_for_metric(Matcher::Suffix("_size".to_owned()), SIZES)?
-        .install_recorder()?)
+        .install_recorder()?;
+    let kept = collector.clone();
+    // Each value is kept until it is counted. Where nobody reads metrics, memory would grow for ever.
+    drop(tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(UPKEEP_EVERY).await;
+            kept.run_upkeep();
+        }
+    }));
+    Ok(collector)
 }
 
 #[cfg(test)]
