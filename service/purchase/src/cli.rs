@@ -80,7 +80,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return cli::usage(&error),
     };
-    cli::ended(PROGRAM, cli::run(&logs, "leasehold-purchase", command(what)))
+    cli::ended(PROGRAM, cli::run(&logs, "leasehold-purchase", None, command(what)))
 }
 
 async fn command(command: Command) -> anyhow::Result<ExitCode> {

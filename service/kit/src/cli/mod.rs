@@ -8,7 +8,7 @@ pub mod logs;
 pub mod nodes;
 pub mod tls;
 
-use std::{io::Write as _, path::Path, process::ExitCode};
+use std::{io::Write as _, num::NonZeroUsize, path::Path, process::ExitCode};
 
 use anyhow::Context as _;
 
@@ -40,18 +40,26 @@ pub fn print(text: &[u8]) -> anyhow::Result<()> {
     std::io::stdout().write_all(text).context("cannot write to standard output")
 }
 
-/// Runs a program: with the logs that it was told to have, in a runtime of its own. `service` is what its
-/// traces are sent as.
+/// Runs a program: with the logs that it was told to have, in a runtime of its own with so many threads, or as
+/// many as there are processors. `service` is what its traces are sent as.
 ///
 /// # Errors
 ///
 /// As the work does, or when logs or the runtime cannot be set up.
-pub fn run<W>(logs: &logs::LogArgs, service: &'static str, work: W) -> anyhow::Result<ExitCode>
+pub fn run<W>(
+    logs: &logs::LogArgs,
+    service: &'static str,
+    threads: Option<NonZeroUsize>,
+    work: W,
+) -> anyhow::Result<ExitCode>
 where
     W: Future<Output = anyhow::Result<ExitCode>>,
 {
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if let Some(threads) = threads {
+        let _same = runtime.worker_threads(threads.get());
+    }
+    let runtime = runtime.enable_all().build().context("no runtime")?;
     let _inside = runtime.enter();
     let traces = logs.begin(service)?;
     let ended = runtime.block_on(work);

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},
+    num::NonZeroUsize,
     path::PathBuf,
     str::FromStr,
     time::Duration,
@@ -93,6 +94,11 @@ pub(super) struct ServeArgs {
     #[arg(long, env = "LEASEHOLD_LEASES_MAX", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     leases_max: u32,
 
+    /// Threads that serve. One is enough for thousands of leases a second, and the quickest for each: nothing
+    /// is passed from processor to processor
+    #[arg(long, env = "LEASEHOLD_THREADS", default_value = "1")]
+    threads: NonZeroUsize,
+
     /// What becomes of the leases that are held when the sidecar is told to stop
     #[arg(long, env = "LEASEHOLD_ON_STOP", default_value = "release")]
     on_stop: AtStop,
@@ -160,6 +166,10 @@ impl ServeArgs {
             );
         }
         Ok(edge)
+    }
+
+    pub(super) const fn threads(&self) -> NonZeroUsize {
+        self.threads
     }
 
     pub(super) const fn nodes(&self) -> &NodesArgs {

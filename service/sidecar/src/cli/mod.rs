@@ -71,7 +71,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return cli::usage(&error),
     };
-    cli::ended(PROGRAM, cli::run(&logs, "leasehold-sidecar", command(what)))
+    let threads = if let Command::Serve(args) = &what { Some(args.threads()) } else { None };
+    cli::ended(PROGRAM, cli::run(&logs, "leasehold-sidecar", threads, command(what)))
 }
 
 async fn command(command: Command) -> anyhow::Result<ExitCode> {
