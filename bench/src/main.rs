@@ -7,6 +7,7 @@ mod limit;
 mod pair;
 mod sale;
 mod servers;
+mod sidecar;
 mod stats;
 
 use std::process::ExitCode;
@@ -30,6 +31,8 @@ enum Command {
     Contend(contend::Args),
     /// One hot sale, in each of the ways to grant it
     Sale(sale::Args),
+    /// Leases through the sidecar beside the crate alone, and what it costs to hold many
+    Sidecar(sidecar::Args),
     /// One process of `contend`; it takes its order from stdin
     #[command(name = contend::WORKER, hide = true)]
     ContendWorker,
@@ -39,16 +42,21 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    // Replicas are this program, under another name.
+    // Replicas and sidecars are this program, under other names.
     let mut args: Vec<_> = std::env::args_os().collect();
     if args.get(1).is_some_and(|arg| arg == "purchase") {
         let _program = args.remove(0);
         return leasehold_purchase::cli::main(args);
     }
+    if args.get(1).is_some_and(|arg| arg == sidecar::PROGRAM) {
+        let _program = args.remove(0);
+        return leasehold_sidecar::cli::main(args);
+    }
     let done = match Cli::parse().command {
         Command::Lease(args) => lease::run(&args),
         Command::Contend(args) => contend::run(&args),
         Command::Sale(args) => sale::run(&args),
+        Command::Sidecar(args) => sidecar::run(&args),
         Command::ContendWorker => contend::work(),
         Command::Plain => sale::plain::serve(),
     };

@@ -1,0 +1,210 @@
+//! The hop: one task that acquires a free resource and gives it back, by the crate alone and through sidecars.
+
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use leasehold::{Leases, Resource};
+use leasehold_stack::Sidecar;
+
+use super::{Args, Spread, client::Door, process};
+use crate::{
+    servers::Servers,
+    stats::{float, histogram, micros},
+};
+
+/// The most that a request may take longer at the median than a call of the crate, in microseconds.
+const ADDED_MAX: f64 = 150.0;
+
+/// The most that a pair may take at the median, in times of the crate's.
+const RATIO_MAX: f64 = 1.5;
+
+/// The lane that the others are compared with.
+const CRATE: usize = 0;
+
+/// Who acquires and releases, or asks for nothing.
+enum Lane {
+    Crate(Leases),
+    Pairs(Sidecar, Door),
+    /// What HTTP costs alone, through the sidecar of another lane.
+    Nothing(Door),
+}
+
+struct Measured {
+    name: &'static str,
+    lane: Lane,
+    p50: Vec<f64>,
+    p99: Vec<f64>,
+    /// Processor time for each pair: of the sidecar, or of this process where it holds the lease itself.
+    processor: Vec<f64>,
+}
+
+pub(super) async fn run(servers: &Servers, args: &Args) -> anyhow::Result<()> {
+    let mut all = lanes(servers).await?;
+    let span = Duration::from_millis(args.round_ms);
+    for measured in &mut all {
+        // Connections and scripts get warm outside of what is measured.
+        let _warm = measured.lane.round(span / 5).await?;
+    }
+    for _ in 0..args.rounds {
+        for measured in &mut all {
+            measured.round(span).await?;
+        }
+    }
+    println!(
+        "acquire + release of a free resource by one task, rounds of {span:?}; nothing: one request for /livez\n"
+    );
+    println!(
+        "{:<16} {:>17} {:>17} {:>17} {:>17} {:>17}",
+        "", "to crate", "added µs/request", "p50 µs", "p99 µs", "processor µs"
+    );
+    for measured in &all {
+        measured.print(&all[CRATE]);
+    }
+    println!();
+    for measured in &all {
+        if let Lane::Pairs(..) = measured.lane {
+            measured.judge(&all[CRATE]);
+        }
+    }
+    println!();
+    for measured in &all {
+        if let Lane::Pairs(sidecar, _) = &measured.lane {
+            sidecar.stop().await?;
+        }
+    }
+    Ok(())
+}
+
+async fn lanes(servers: &Servers) -> anyhow::Result<Vec<Measured>> {
+    let socket = format!("unix:{}", servers.stack.folder().join("lease.sock").display());
+    let (tcp, port) = super::sidecar(servers, "tcp", &[]).await?;
+    let (unix, path) = super::sidecar(servers, "unix", &[("LEASEHOLD_LISTEN", socket)]).await?;
+    let new = |name, lane| Measured {
+        name,
+        lane,
+        p50: Vec::new(),
+        p99: Vec::new(),
+        processor: Vec::new(),
+    };
+    Ok(vec![
+        new("crate", Lane::Crate(super::leases(servers).await?)),
+        new("sidecar, TCP", Lane::Pairs(tcp, port.clone())),
+        new("sidecar, socket", Lane::Pairs(unix, path.clone())),
+        new("nothing, TCP", Lane::Nothing(port)),
+        new("nothing, socket", Lane::Nothing(path)),
+    ])
+}
+
+impl Lane {
+    async fn round(&self, span: Duration) -> anyhow::Result<Histogram<u64>> {
+        let end = Instant::now() + span;
+        match self {
+            Self::Crate(leases) => {
+                let leases = leases.clone();
+                tokio::spawn(async move {
+                    let resource = Resource::new("bench/hop/crate")?;
+                    let mut times = histogram()?;
+                    while Instant::now() < end {
+                        let begun = Instant::now();
+                        let lease = leases.try_acquire(&resource).await?;
+                        let _outcome = lease.release().await;
+                        times.saturating_record(micros(begun.elapsed()));
+                    }
+                    Ok(times)
+                })
+                .await?
+            }
+            Self::Pairs(_, door) => {
+                let door = door.clone();
+                tokio::task::spawn_blocking(move || pairs(&door, end)).await?
+            }
+            Self::Nothing(door) => {
+                let door = door.clone();
+                tokio::task::spawn_blocking(move || nothing(&door, end)).await?
+            }
+        }
+    }
+}
+
+fn pairs(door: &Door, end: Instant) -> anyhow::Result<Histogram<u64>> {
+    let mut client = door.connect()?;
+    // Fresh nodes vote after a TTL, and each sidecar waits for that by itself.
+    let first = client.acquire(r#"{"resource":"bench/hop/sidecar","wait_ms":60000}"#)?;
+    client.release(&first)?;
+    let mut times = histogram()?;
+    while Instant::now() < end {
+        let begun = Instant::now();
+        let id = client.acquire(r#"{"resource":"bench/hop/sidecar"}"#)?;
+        client.release(&id)?;
+        times.saturating_record(micros(begun.elapsed()));
+    }
+    Ok(times)
+}
+
+fn nothing(door: &Door, end: Instant) -> anyhow::Result<Histogram<u64>> {
+    let mut client = door.connect()?;
+    let mut times = histogram()?;
+    while Instant::now() < end {
+        let begun = Instant::now();
+        client.expect(200, ("GET", "/livez"), "")?;
+        times.saturating_record(micros(begun.elapsed()));
+    }
+    Ok(times)
+}
+
+impl Measured {
+    async fn round(&mut self, span: Duration) -> anyhow::Result<()> {
+        let before = self.used()?;
+        let times = self.lane.round(span).await?;
+        self.p50.push(float(times.value_at_quantile(0.5)));
+        self.p99.push(float(times.value_at_quantile(0.99)));
+        if let Some((before, after)) = before.zip(self.used()?) {
+            self.processor.push(float(micros(after - before)) / float(times.len()));
+        }
+        Ok(())
+    }
+
+    /// Processor time so far of the process that holds this lane's leases.
+    fn used(&self) -> anyhow::Result<Option<Duration>> {
+        let pid = match &self.lane {
+            Lane::Crate(_) => std::process::id(),
+            Lane::Pairs(sidecar, _) => sidecar.process().pid(),
+            Lane::Nothing(_) => return Ok(None),
+        };
+        process::processor(pid).map(Some)
+    }
+
+    fn ratio(&self, beside: &Self) -> Spread {
+        Spread(self.p50.iter().zip(&beside.p50).map(|(ours, theirs)| ours / theirs).collect())
+    }
+
+    /// A pair is two requests.
+    fn added(&self, beside: &Self) -> Spread {
+        let halves = |(ours, theirs): (&f64, &f64)| (ours - theirs) / 2.0;
+        Spread(self.p50.iter().zip(&beside.p50).map(halves).collect())
+    }
+
+    fn print(&self, beside: &Self) {
+        let (ratio, added) = match self.lane {
+            Lane::Pairs(..) => (self.ratio(beside).show(2), self.added(beside).show(0)),
+            Lane::Crate(_) | Lane::Nothing(_) => Default::default(),
+        };
+        let processor = match self.lane {
+            Lane::Nothing(_) => String::new(),
+            Lane::Crate(_) | Lane::Pairs(..) => Spread(self.processor.clone()).show(0),
+        };
+        let (p50, p99) = (Spread(self.p50.clone()).show(0), Spread(self.p99.clone()).show(0));
+        println!("{:<16} {ratio:>17} {added:>17} {p50:>17} {p99:>17} {processor:>17}", self.name);
+    }
+
+    fn judge(&self, beside: &Self) {
+        let (added, ratio) = (self.added(beside).median(), self.ratio(beside).median());
+        let met = |is_met| if is_met { "met" } else { "not met" };
+        println!(
+            "{}: under {ADDED_MAX:.0} µs added a request at p50: {}, {added:.0} µs; under {RATIO_MAX} times the crate's: {}, {ratio:.2}",
+            self.name,
+            met(added < ADDED_MAX),
+            met(ratio < RATIO_MAX)
+        );
+    }
+}
