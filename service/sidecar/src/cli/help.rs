@@ -43,7 +43,8 @@ Example, for a file that LEASEHOLD_KEYS_FILE names:
   key=$(lease-sidecar keys new --name shop --scope holder --prefix orders/ 2>line) && cat line >>keys
 
 To replace a key: add the new one's line, let programs change over, take the old one's line away. Leases are
-a key's by its name; one that is replaced under another name leaves its leases to their time.";
+a key's by its name; one that is replaced under another name leaves its leases to their time. The first key of
+the scope admin seals the names of leases: when it changes, leases of before cannot be attached after a restart.";
 
 /// The commands of `keys`, which do not know what this program is called.
 pub(super) fn of_keys(command: Command) -> Command {

@@ -79,7 +79,7 @@ impl FromRequestParts<Arc<App>> for AsHolder {
         let key = list.keys().iter().find(|key| *key.name() == caller.name).cloned();
         // Taken off the list at this very moment.
         let key = key.ok_or_else(|| code::UNAUTHORIZED.says("the API key is not known"))?;
-        Ok(Self { client: Client::of(&key), key: Some(key) })
+        Ok(Self { client: Client::of(key.name(), &list), key: Some(key) })
     }
 }
 
