@@ -36,6 +36,9 @@ enum Command {
     /// One process of `contend`; it takes its order from stdin
     #[command(name = contend::WORKER, hide = true)]
     ContendWorker,
+    /// The least that a sidecar can be, for `sidecar`
+    #[command(name = sidecar::bare::NAME, hide = true)]
+    BareSidecar,
     /// A server without a strategy, for `sale`
     #[command(name = sale::plain::NAME, hide = true)]
     Plain,
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Command::Sale(args) => sale::run(&args),
         Command::Sidecar(args) => sidecar::run(&args),
         Command::ContendWorker => contend::work(),
+        Command::BareSidecar => sidecar::bare::serve(),
         Command::Plain => sale::plain::serve(),
     };
     match done {

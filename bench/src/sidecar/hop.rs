@@ -6,7 +6,7 @@ use hdrhistogram::Histogram;
 use leasehold::{Leases, Resource};
 use leasehold_stack::Sidecar;
 
-use super::{Args, Spread, client::Door, process};
+use super::{Args, Spread, bare::Bare, client::Door, process};
 use crate::{
     servers::Servers,
     stats::{float, histogram, micros},
@@ -25,6 +25,8 @@ const CRATE: usize = 0;
 enum Lane {
     Crate(Leases),
     Pairs(Sidecar, Door),
+    /// The least that a sidecar can be.
+    Bare(Bare),
     /// What HTTP costs alone, through the sidecar of another lane.
     Nothing(Door),
 }
@@ -51,7 +53,7 @@ pub(super) async fn run(servers: &Servers, args: &Args) -> anyhow::Result<()> {
         }
     }
     println!(
-        "acquire + release of a free resource by one task, rounds of {span:?}; nothing: one request for /livez\n"
+        "acquire + release of a free resource by one task, rounds of {span:?}; bare: a process that is asked by one byte; nothing: one request for /livez\n"
     );
     println!(
         "{:<16} {:>17} {:>17} {:>17} {:>17} {:>17}",
@@ -90,6 +92,7 @@ async fn lanes(servers: &Servers) -> anyhow::Result<Vec<Measured>> {
         new("crate", Lane::Crate(super::leases(servers).await?)),
         new("sidecar, TCP", Lane::Pairs(tcp, port.clone())),
         new("sidecar, socket", Lane::Pairs(unix, path.clone())),
+        new("bare, socket", Lane::Bare(Bare::start(servers).await?)),
         new("nothing, TCP", Lane::Nothing(port)),
         new("nothing, socket", Lane::Nothing(path)),
     ])
@@ -117,6 +120,10 @@ impl Lane {
             Self::Pairs(_, door) => {
                 let door = door.clone();
                 tokio::task::spawn_blocking(move || pairs(&door, end)).await?
+            }
+            Self::Bare(bare) => {
+                let pairs = bare.pairs();
+                tokio::task::spawn_blocking(move || pairs(end)).await?
             }
             Self::Nothing(door) => {
                 let door = door.clone();
@@ -169,6 +176,7 @@ impl Measured {
         let pid = match &self.lane {
             Lane::Crate(_) => std::process::id(),
             Lane::Pairs(sidecar, _) => sidecar.process().pid(),
+            Lane::Bare(bare) => bare.process.pid(),
             Lane::Nothing(_) => return Ok(None),
         };
         process::processor(pid).map(Some)
@@ -186,12 +194,16 @@ impl Measured {
 
     fn print(&self, beside: &Self) {
         let (ratio, added) = match self.lane {
-            Lane::Pairs(..) => (self.ratio(beside).show(2), self.added(beside).show(0)),
+            Lane::Pairs(..) | Lane::Bare(_) => {
+                (self.ratio(beside).show(2), self.added(beside).show(0))
+            }
             Lane::Crate(_) | Lane::Nothing(_) => Default::default(),
         };
         let processor = match self.lane {
             Lane::Nothing(_) => String::new(),
-            Lane::Crate(_) | Lane::Pairs(..) => Spread(self.processor.clone()).show(0),
+            Lane::Crate(_) | Lane::Pairs(..) | Lane::Bare(_) => {
+                Spread(self.processor.clone()).show(0)
+            }
         };
         let (p50, p99) = (Spread(self.p50.clone()).show(0), Spread(self.p99.clone()).show(0));
         println!("{:<16} {ratio:>17} {added:>17} {p50:>17} {p99:>17} {processor:>17}", self.name);

@@ -2,6 +2,7 @@
 //! it costs to hold many.
 #![expect(clippy::print_stdout, reason = "the tables are the program's output")]
 
+pub(crate) mod bare;
 mod client;
 mod hold;
 mod hop;
@@ -76,6 +77,13 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
 
 /// Leases as the sidecar has them: see its `ServeArgs::lease`.
 async fn leases(servers: &Servers) -> anyhow::Result<Leases> {
+    with_settings(servers.stack.redis_urls()).await
+}
+
+async fn with_settings<I>(urls: I) -> anyhow::Result<Leases>
+where
+    I: IntoIterator<Item: AsRef<str>>,
+{
     let config = LeaseConfig {
         ttl: TTL,
         node_timeout: NODE_TIMEOUT,
@@ -83,7 +91,7 @@ async fn leases(servers: &Servers) -> anyhow::Result<Leases> {
         turns_max: 1,
         ..LeaseConfig::default()
     };
-    let leases = Leases::connect(servers.stack.redis_urls(), config)?;
+    let leases = Leases::connect(urls, config)?;
     // Nodes without data wait for a TTL before they vote.
     let _first = leases.acquire(&Resource::new("bench/first")?, TTL * 6).await?;
     Ok(leases)
