@@ -51,7 +51,7 @@ impl Holdings {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future leaves no lease behind.
+    /// Dropping the future leaves no lease behind; that of a repetition leaves what the first request got.
     pub async fn acquire(&self, client: &Client, want: &Want) -> Result<Granted, HoldError> {
         let Some(request) = &want.request else {
             let leases = self.take(client, want, want.wait).await?;

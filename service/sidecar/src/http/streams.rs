@@ -25,7 +25,12 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// `GET /v1/link`: an open link. Its first event names it; while it is open, leases that are bound to it are
 /// renewed, and when it breaks they are given back.
-pub(super) async fn link(State(app): State<Arc<App>>, who: AsHolder) -> Result<Response, Problem> {
+pub(super) async fn link(
+    State(app): State<Arc<App>>,
+    who: AsHolder,
+    request: Request,
+) -> Result<Response, Problem> {
+    refuse_body(&request)?;
     let linked = app.holdings.link(&who.client).map_err(|error| error::problem(&error))?;
     let first = event("link", &json!({ "link": linked.id().to_string() }));
     let until = who.turned_away(&app);

@@ -114,6 +114,11 @@ async fn every_wrong_way_to_ask_is_answered() {
         let (answered, problem) = client.send(method.clone(), &at, body).await;
         assert_eq!((answered.as_u16(), &problem["code"]), (status, &json!(code)), "{method} {at}");
     }
+    // Behind a body that is awaited nobody sees that a program ends.
+    for stream in ["/v1/link", "/v1/elections/x"] {
+        let (answered, problem) = client.send(Method::GET, stream, "x").await;
+        assert_eq!(answered, StatusCode::BAD_REQUEST, "{stream}: {problem}");
+    }
     let plain = [("content-type", "text/plain")];
     let (status, ..) = client.send_with(Method::POST, "/v1/leases", "{}", &plain).await;
     assert_eq!(status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
