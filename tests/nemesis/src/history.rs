@@ -1,0 +1,180 @@
+//! What everybody asked, and what they were told. Nothing in it is guessed: what was not answered is
+//! [`Outcome::Unknown`], and the oracle must live with both possibilities.
+//!
+//! All times are since the run began, on the clock of the one process that asks.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// What a buyer, or the office, asks of a sale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Asked {
+    /// To buy so many units.
+    Buy {
+        /// Units.
+        quantity: u32,
+    },
+    /// To reserve so many units, and to wait for them when too few are left.
+    Reserve {
+        /// Units.
+        quantity: u32,
+        /// Whether to wait.
+        wait: bool,
+    },
+    /// To buy what is reserved.
+    Confirm {
+        /// The reservation.
+        claim: Uuid,
+    },
+    /// To give a reservation up, or to leave the waiting list.
+    Cancel {
+        /// The reservation.
+        claim: Uuid,
+    },
+    /// To give units of a purchase back.
+    Refund {
+        /// The purchase.
+        claim: Uuid,
+        /// Units.
+        quantity: u32,
+    },
+    /// To read the sale.
+    Look,
+}
+
+/// What a request came to, as far as its asker knows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// It was done, and this is the answer's body, byte for byte.
+    Ok(Receipt),
+    /// It was refused for good: nothing happened. The problem's code, such as `sold_out`.
+    Refused(String),
+    /// Whether it happened is not known: no final answer came, to any try.
+    Unknown(String),
+}
+
+/// What an answer said.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The claim that it is about; `None` for [`Asked::Look`].
+    pub claim: Option<Uuid>,
+    /// The claim's status: `pending`, `waiting`, `confirmed`, …; empty for [`Asked::Look`].
+    pub status: String,
+    /// The body.
+    pub body: String,
+}
+
+/// One request: all tries under one idempotency key by one asker in one go, from the first to the
+/// final answer.
+///
+/// Whoever asks again later with the same key (a replay) makes an operation of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Operation {
+    /// Of which sale.
+    pub sale: Uuid,
+    /// The idempotency key; empty for [`Asked::Look`], which has none.
+    pub key: String,
+    /// Who.
+    pub buyer: String,
+    /// What.
+    pub asked: Asked,
+    /// When it should have been asked.
+    pub intended: Duration,
+    /// When the first try was sent.
+    pub start: Duration,
+    /// When the final answer came, or the asker gave up. An unknown one may take effect later.
+    pub end: Duration,
+    /// How many tries it took.
+    pub tries: u32,
+    /// Which replica gave the final answer, by its index.
+    pub replica: usize,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+impl Operation {
+    /// What was answered, if it was done.
+    #[must_use]
+    pub fn receipt(&self) -> Option<&Receipt> {
+        match &self.outcome {
+            Outcome::Ok(receipt) => Some(receipt),
+            Outcome::Refused(_) | Outcome::Unknown(_) => None,
+        }
+    }
+
+    /// Whether it is not known to have changed nothing.
+    #[must_use]
+    pub fn may_have_happened(&self) -> bool {
+        self.asked != Asked::Look && !matches!(self.outcome, Outcome::Refused(_))
+    }
+}
+
+/// A lease that somebody held, as it was told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Which client, by its index.
+    pub client: usize,
+    /// What was held.
+    pub resource: String,
+    /// The fencing token.
+    pub token: u64,
+    /// The holder's id, as the fence knows it.
+    pub holder: String,
+    /// When the client knew that it holds it.
+    pub from: Duration,
+    /// When it last counted on it: it was about to release it, heard of its loss, or its validity ran
+    /// out, whichever came first.
+    pub until: Duration,
+    /// Whether it was lost rather than released.
+    pub lost: bool,
+}
+
+/// A fenced write: the client read `before` under its lease and wrote `before + 1`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Increment {
+    /// Which client, by its index.
+    pub client: usize,
+    /// Of which resource's counter.
+    pub resource: String,
+    /// The fencing token that it carried.
+    pub token: u64,
+    /// What was read before.
+    pub before: i64,
+    /// When the write was sent.
+    pub start: Duration,
+    /// When its answer came, or was given up.
+    pub end: Duration,
+    /// Whether it was accepted, refused as stale, or nobody knows.
+    pub written: Written,
+}
+
+/// What became of a fenced write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Written {
+    /// Accepted.
+    Yes,
+    /// Refused: a newer holder had claimed the fence.
+    Stale,
+    /// Not known.
+    Unknown,
+}
+
+/// All that was asked and told in a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct History {
+    /// Requests to the service, by their end.
+    pub operations: Vec<Operation>,
+    /// Leases of the lock holders.
+    pub holds: Vec<Hold>,
+    /// Their writes.
+    pub increments: Vec<Increment>,
+}
+
+impl History {
+    /// The operations of one sale.
+    pub fn of(&self, sale: Uuid) -> impl Iterator<Item = &Operation> {
+        self.operations.iter().filter(move |operation| operation.sale == sale)
+    }
+}
