@@ -1,0 +1,184 @@
+//! Which faults when: from a seed, or from a file that an earlier run wrote. No clock, no servers.
+
+use std::time::Duration;
+
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
+use serde::{Deserialize, Serialize};
+
+use crate::fault::{Claim, Fault, Planned, Victim, Way};
+
+/// The longest fault: some leases' lifetimes.
+const LASTS_MAX: Duration = Duration::from_secs(5);
+/// The shortest.
+const LASTS_MIN: Duration = Duration::from_millis(100);
+/// The pause between two faults' beginnings, at most. Several are under way at once.
+const GAP_MAX: Duration = Duration::from_millis(1500);
+/// How often a draw that is in the way of a fault under way is repeated.
+const DRAWS: u32 = 20;
+
+/// What there is to break.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shape {
+    /// Lease nodes.
+    pub nodes: usize,
+    /// Replicas.
+    pub replicas: usize,
+    /// Lock holders.
+    pub holders: usize,
+}
+
+/// A run's faults in the order in which they begin.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schedule {
+    /// The faults.
+    pub faults: Vec<Planned>,
+}
+
+impl Schedule {
+    /// Draws the faults of a run of this length. The same seed and shape give the same faults; a
+    /// longer run begins with those of a shorter one.
+    ///
+    /// All faults are undone before the run ends. Only one node ever forgets: that a majority
+    /// forgets at once is another promise, with a test of its own (`tests/system`, `total_loss`).
+    #[must_use]
+    pub fn random(seed: u64, length: Duration, shape: Shape) -> Self {
+        let mut random = StdRng::seed_from_u64(seed);
+        let forgetful = random.random_range(0..shape.nodes);
+        let mut faults: Vec<Planned> = Vec::new();
+        let mut at = Duration::ZERO;
+        loop {
+            at += GAP_MAX.mul_f64(random.random::<f64>());
+            let lasts = lasting(&mut random);
+            // Decided by the beginning alone, so that a longer run begins with the same faults.
+            if at + LASTS_MAX >= length {
+                return Self { faults };
+            }
+            let drawn = (0..DRAWS).find_map(|_| {
+                let fault = draw(&mut random, shape, forgetful);
+                let planned = Planned { at, lasts: lasts.max(least(fault)), fault };
+                is_possible(&faults, &planned, shape).then_some(planned)
+            });
+            faults.extend(drawn);
+        }
+    }
+
+    /// How long a run of these faults takes.
+    #[must_use]
+    pub fn length(&self) -> Duration {
+        self.faults.iter().map(Planned::ends).max().unwrap_or_default()
+    }
+}
+
+/// Mostly short, sometimes longer than a lease.
+fn lasting(random: &mut StdRng) -> Duration {
+    let part = random.random::<f64>();
+    LASTS_MIN + (LASTS_MAX - LASTS_MIN).mul_f64(part * part)
+}
+
+/// How long a fault must last to be one.
+fn least(fault: Fault) -> Duration {
+    match fault {
+        // It takes a while until somebody comes by.
+        Fault::KillBeforeWrite | Fault::KillAfterWrite | Fault::PauseBeforeWrite => {
+            Duration::from_secs(1)
+        }
+        _ => LASTS_MIN,
+    }
+}
+
+fn draw(random: &mut StdRng, shape: Shape, forgetful: usize) -> Fault {
+    const WAYS: [Way; 6] =
+        [Way::Cut, Way::Silent, Way::NoReplies, Way::Delayed, Way::Slow, Way::Twice];
+    let node = random.random_range(0..shape.nodes);
+    let replica = random.random_range(0..shape.replicas);
+    let way = WAYS.choose(random).copied().unwrap_or(Way::Cut);
+    match random.random_range(0..20) {
+        0 | 1 => Fault::Kill(Victim::Replica(replica)),
+        2 | 3 => Fault::Pause(Victim::Replica(replica)),
+        4 => Fault::Drain(replica),
+        5 | 6 => Fault::Kill(Victim::Node(node)),
+        7 => Fault::Pause(Victim::Node(node)),
+        8 => Fault::Kill(Victim::Postgres),
+        9 => Fault::Pause(Victim::Postgres),
+        10 => Fault::KillBeforeWrite,
+        11 => Fault::KillAfterWrite,
+        12 => Fault::PauseBeforeWrite,
+        13 => Fault::ToPostgres(replica, way),
+        14 => Fault::ToNode(replica, node, way),
+        15 => Fault::ToNodes(replica, way),
+        16 | 17 => Fault::ToReplica(replica, way),
+        18 if shape.holders > 0 => Fault::HolderToNodes(random.random_range(0..shape.holders), way),
+        _ => Fault::Forget(forgetful),
+    }
+}
+
+/// Whether nothing under way is in its way.
+fn is_possible(before: &[Planned], planned: &Planned, shape: Shape) -> bool {
+    let under_way = || before.iter().filter(|other| other.ends() + RECOVERY > planned.at);
+    let clashes = |mine: &Claim| {
+        under_way().any(|other| other.fault.claims().iter().any(|theirs| mine.clashes(*theirs)))
+    };
+    if planned.fault.claims().iter().any(clashes) {
+        return false;
+    }
+    // Somebody must be left to sell: what is shown otherwise is only that nobody does.
+    let is_down = |fault: Fault| match fault {
+        Fault::Kill(Victim::Replica(_)) | Fault::Pause(Victim::Replica(_)) | Fault::Drain(_) => 1,
+        Fault::KillBeforeWrite | Fault::KillAfterWrite | Fault::PauseBeforeWrite => 1,
+        _ => 0,
+    };
+    let down: usize = under_way().map(|other| is_down(other.fault)).sum();
+    down + is_down(planned.fault) < shape.replicas.max(2)
+}
+
+/// How long who was broken is left alone after it was mended.
+const RECOVERY: Duration = Duration::from_millis(500);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHAPE: Shape = Shape { nodes: 3, replicas: 3, holders: 3 };
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    #[test]
+    fn a_seed_gives_the_same_faults_and_a_longer_run_begins_with_them() {
+        let long = Schedule::random(7, HOUR, SHAPE);
+        assert_eq!(long, Schedule::random(7, HOUR, SHAPE));
+        assert_ne!(long, Schedule::random(8, HOUR, SHAPE));
+        let short = Schedule::random(7, HOUR / 60, SHAPE);
+        assert_eq!(short.faults, long.faults[..short.faults.len()]);
+        assert!(short.faults.len() > 20, "{}", short.faults.len());
+    }
+
+    #[test]
+    fn nobody_has_two_faults_at_once_and_all_end_in_time() {
+        for seed in 0..20 {
+            let faults = Schedule::random(seed, HOUR / 10, SHAPE).faults;
+            for (index, one) in faults.iter().enumerate() {
+                assert!(one.ends() <= HOUR / 10);
+                for two in faults[index + 1..].iter().filter(|two| two.at < one.ends()) {
+                    let (mine, theirs) = (one.fault.claims(), two.fault.claims());
+                    let clash = mine.iter().any(|a| theirs.iter().any(|b| a.clashes(*b)));
+                    assert!(!clash, "seed {seed}: {one:?} and {two:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_kind_of_fault_is_drawn() {
+        let faults = Schedule::random(1, HOUR, SHAPE).faults;
+        let mut kinds: Vec<&str> = faults.iter().map(|planned| planned.fault.kind()).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        assert_eq!(kinds.len(), 16, "{kinds:?}");
+    }
+
+    #[test]
+    fn a_schedule_survives_its_file() {
+        let schedule = Schedule::random(3, HOUR / 60, SHAPE);
+        let text = serde_json::to_string(&schedule).unwrap();
+        assert_eq!(serde_json::from_str::<Schedule>(&text).unwrap(), schedule);
+    }
+}
