@@ -5,6 +5,7 @@
 mod breaking;
 mod left_behind;
 mod processes;
+mod proxy;
 mod sources;
 
 use std::time::Duration;
