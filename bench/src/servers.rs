@@ -22,7 +22,12 @@ pub(crate) struct Servers {
 
 impl Servers {
     pub(crate) async fn start(nodes: usize, persistence: Persistence) -> anyhow::Result<Self> {
-        let config = StackConfig { lease_nodes: nodes, persistence, postgres: false };
+        let config = StackConfig {
+            lease_nodes: nodes,
+            persistence,
+            postgres: false,
+            ..StackConfig::default()
+        };
         let stack = Stack::start(config, &Stderr::new()).await?;
         let counting = try_join_all(stack.nodes.iter().map(LeaseNode::connection)).await?;
         Ok(Self { stack, counting })

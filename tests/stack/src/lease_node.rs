@@ -1,6 +1,7 @@
 //! One lease node: an independent Redis server, and the verbs that break it.
 
 use std::ffi::OsString;
+use std::iter;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -9,6 +10,7 @@ use anyhow::{Context as _, bail, ensure};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo as _};
 
+use crate::clock::Clock;
 use crate::folder::private_folder;
 use crate::identity::{Identity, give};
 use crate::launch::Launch;
@@ -16,6 +18,7 @@ use crate::machine::{RedisServer, Site};
 use crate::ports::free_port;
 use crate::process::Process;
 use crate::readiness::{PORT_ATTEMPTS, StartError, may_retry, ready};
+use crate::stack::Prepared;
 
 /// How long a connection of [`LeaseNode::connection`] waits for the node: long enough for a disk
 /// that is slow to sync, short enough for a test that paused the node.
@@ -44,7 +47,7 @@ pub struct LeaseNode {
 #[derive(Debug)]
 enum Kind {
     /// Ours: it may be broken.
-    Started { started: Started, process: Process },
+    Started { started: Box<Started>, process: Process },
     /// Somebody else's, at this URL: it may not.
     Given(String),
 }
@@ -58,6 +61,7 @@ struct Started {
     persistence: Persistence,
     run_as: Option<Identity>,
     args: Vec<OsString>,
+    clock: Option<Clock>,
 }
 
 impl LeaseNode {
@@ -66,6 +70,7 @@ impl LeaseNode {
         server: &RedisServer,
         site: Site<'_>,
         persistence: Persistence,
+        prepared: Prepared,
     ) -> anyhow::Result<Self> {
         let name = format!("node-{index}");
         let folder = site.folder.join(&name);
@@ -73,7 +78,9 @@ impl LeaseNode {
         let log = site.folder.join(format!("{name}.log"));
         let program = server.program.clone();
         let run_as = site.run_as;
-        Started { program, folder, log, persistence, run_as, args: Vec::new() }
+        let clock = site.folder.join(format!("{name}.clock"));
+        let clock = prepared.clocks.then(|| Clock::new(clock)).transpose()?;
+        Started { program, folder, log, persistence, run_as, args: Vec::new(), clock }
             .begin_anew(name)
             .await
     }
@@ -93,8 +100,8 @@ impl LeaseNode {
         let file = folder.join("server.conf");
         std::fs::write(&file, config)?;
         give(&file, started.run_as)?;
-        let mut started = Started { folder, log, args: vec![file.into()], ..started.clone() };
-        started.args.extend(args.iter().map(OsString::from));
+        let args = iter::once(file.into()).chain(args.iter().map(OsString::from)).collect();
+        let started = Started { folder, log, args, clock: None, ..*started.clone() };
         started.begin_anew(name.to_owned()).await
     }
 
@@ -200,17 +207,6 @@ impl LeaseNode {
         }
     }
 
-    /// Makes it forget everything (`FLUSHALL`), on disk too.
-    ///
-    /// # Errors
-    /// When it does not answer, or the stack did not start it: other people's data stays.
-    pub async fn flush_all(&self) -> anyhow::Result<()> {
-        self.ours("emptied")?;
-        let mut connection = self.connection().await?;
-        let flushed = redis::cmd("FLUSHALL").exec_async(&mut connection).await;
-        flushed.with_context(|| format!("{}: FLUSHALL failed", self.name))
-    }
-
     /// A new connection to it, past any proxy. Its commands fail after five seconds of silence.
     ///
     /// # Errors
@@ -220,7 +216,14 @@ impl LeaseNode {
         connect(&self.url()).await.with_context(at)
     }
 
-    fn ours(&self, verb: &str) -> anyhow::Result<&Process> {
+    pub(crate) fn clock(&self) -> Option<&Clock> {
+        match &self.kind {
+            Kind::Started { started, .. } => started.clock.as_ref(),
+            Kind::Given(_) => None,
+        }
+    }
+
+    pub(crate) fn ours(&self, verb: &str) -> anyhow::Result<&Process> {
         self.process().with_context(|| {
             let Self { name, address, .. } = self;
             format!("{name} at {address} is from LEASEHOLD_REDIS_URLS and cannot be {verb}")
@@ -236,7 +239,7 @@ impl Started {
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
             match self.begin(&name, address).await {
                 Ok(process) => {
-                    let kind = Kind::Started { started: self, process };
+                    let kind = Kind::Started { started: Box::new(self), process };
                     return Ok(LeaseNode { name, address, kind });
                 }
                 Err(StartError::PortTaken(_)) if attempt < PORT_ATTEMPTS => attempt += 1,
@@ -249,16 +252,19 @@ impl Started {
         let process = Process::spawn(&self.launch(name, address)).map_err(StartError::Failed)?;
         let (url, pid) = (format!("redis://{address}"), process.pid());
         ready(&process, || answers_as(url.clone(), pid)).await?;
+        if self.clock.is_some() {
+            Clock::tidy(pid);
+        }
         Ok(process)
     }
 
     fn launch(&self, name: &str, address: SocketAddr) -> Launch {
-        let Self { program, folder, log, persistence, run_as, args } = self;
+        let Self { program, folder, log, persistence, run_as, args, clock } = self;
         let append: &[&str] = match persistence {
             Persistence::Durable => &["--appendonly", "yes", "--appendfsync", "always"],
             Persistence::None => &["--appendonly", "no"],
         };
-        Launch::new(name, program, log)
+        Clock::over(clock.as_ref(), Launch::new(name, program, log))
             .args(args)
             .args(["--bind", &address.ip().to_string(), "--port", &address.port().to_string()])
             .arg("--dir")

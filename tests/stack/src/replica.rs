@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 
-use crate::{Keys, Launch, Process, Stack};
+use crate::{Keys, Launch, Process, Stack, clock::Clock};
 
 /// How long a replica may take until it listens.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -50,6 +50,8 @@ pub struct ReplicaConfig {
     pub folder: PathBuf,
     /// Further environment, over the defaults.
     pub env: Vec<(String, String)>,
+    /// Whether their clocks can be set ([`Replica::jump_clock`]); needs [`Means::Clocks`](crate::Means).
+    pub clocks: bool,
 }
 
 impl ReplicaConfig {
@@ -63,6 +65,7 @@ impl ReplicaConfig {
             keys,
             folder: stack.folder().to_owned(),
             env: Vec::new(),
+            clocks: false,
         }
     }
 
@@ -103,13 +106,19 @@ impl ReplicaConfig {
     /// # Errors
     /// When it does not; the message has the last lines of its log.
     pub async fn start(&self, name: &str) -> anyhow::Result<Replica> {
-        let mut process = Process::spawn(&self.launch(name, "serve"))?;
+        let clock = self.folder.join(format!("{name}.clock"));
+        let clock = self.clocks.then(|| Clock::new(clock)).transpose()?;
+        let launch = Clock::over(clock.as_ref(), self.launch(name, "serve"));
+        let mut process = Process::spawn(&launch)?;
         let line = process.next_line(START_LIMIT).await?;
         let url = line.as_deref().and_then(|line| line.strip_prefix("listening on "));
         let Some(url) = url else {
             anyhow::bail!("{name} does not listen:\n{}", process.log_tail(15));
         };
-        Ok(Replica { url: url.to_owned(), process })
+        if clock.is_some() {
+            Clock::tidy(process.pid());
+        }
+        Ok(Replica { url: url.to_owned(), process, clock })
     }
 }
 
@@ -118,6 +127,7 @@ impl ReplicaConfig {
 pub struct Replica {
     url: String,
     process: Process,
+    clock: Option<Clock>,
 }
 
 impl Replica {
@@ -149,6 +159,16 @@ impl Replica {
     #[must_use]
     pub const fn process(&self) -> &Process {
         &self.process
+    }
+
+    /// Puts its wall clock so many seconds ahead of the machine's, or behind for a negative number; 0
+    /// sets it right. A jump is not added to the one before.
+    ///
+    /// # Errors
+    /// When it was started without [`ReplicaConfig::clocks`].
+    pub fn jump_clock(&self, seconds: i64) -> anyhow::Result<()> {
+        let no_clock = || format!("{}: started without a clock that can be set", self.name());
+        self.clock.as_ref().with_context(no_clock)?.jump(seconds)
     }
 
     /// Lets it drain (SIGTERM) and waits for its end.

@@ -21,11 +21,27 @@ pub struct StackConfig {
     pub persistence: Persistence,
     /// Whether Postgres is wanted; it is by default.
     pub postgres: bool,
+    /// What the servers are prepared for; nothing by default.
+    pub prepared: Prepared,
+}
+
+/// What servers must be started with so that a verb can break them later. Servers that the stack did
+/// not start are not prepared for anything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Prepared {
+    /// The clocks of the lease nodes can be set ([`LeaseNode::jump_clock`]); needs
+    /// [`Means::Clocks`](crate::Means::Clocks).
+    pub clocks: bool,
 }
 
 impl Default for StackConfig {
     fn default() -> Self {
-        Self { lease_nodes: 5, persistence: Persistence::Durable, postgres: true }
+        Self {
+            lease_nodes: 5,
+            persistence: Persistence::Durable,
+            postgres: true,
+            prepared: Prepared::default(),
+        }
     }
 }
 
@@ -133,7 +149,8 @@ async fn start_nodes(
 ) -> anyhow::Result<Vec<LeaseNode>> {
     let (wanted, given) = (config.lease_nodes, sources.redis_urls.len());
     let nodes = if let Some(server) = server {
-        let start = |index| LeaseNode::start(index, &server, site, config.persistence);
+        let StackConfig { persistence, prepared, .. } = *config;
+        let start = |index| LeaseNode::start(index, &server, site, persistence, prepared);
         try_join_all((0..wanted).map(start)).await?
     } else {
         ensure!(given >= wanted, "{wanted} lease nodes wanted, LEASEHOLD_REDIS_URLS has {given}");

@@ -29,8 +29,12 @@ struct Cluster {
 
 impl Cluster {
     async fn start() -> Self {
-        let config =
-            StackConfig { lease_nodes: 1, persistence: Persistence::None, postgres: false };
+        let config = StackConfig {
+            lease_nodes: 1,
+            persistence: Persistence::None,
+            postgres: false,
+            ..StackConfig::default()
+        };
         let stack = Stack::start(config, &Silent).await.unwrap();
         let mut servers = Vec::new();
         for (index, (from, to)) in SLOTS.into_iter().enumerate() {

@@ -23,7 +23,12 @@ const GRANT: &str = include_str!("../../../lock/src/node/redis/scripts/grant.lua
 
 /// A server that votes and mints above this number.
 async fn member(floor: u64) -> (Stack, Arc<RedisNode>, MultiplexedConnection) {
-    let config = StackConfig { lease_nodes: 1, persistence: Persistence::None, postgres: false };
+    let config = StackConfig {
+        lease_nodes: 1,
+        persistence: Persistence::None,
+        postgres: false,
+        ..StackConfig::default()
+    };
     let stack = Stack::start(config, &Silent).await.unwrap();
     let node = Arc::new(RedisNode::new(&stack.redis_urls()[0], LIMIT).unwrap());
     let redis = stack.nodes[0].connection().await.unwrap();

@@ -24,8 +24,12 @@ struct Watched {
 
 impl Watched {
     async fn start() -> Self {
-        let config =
-            StackConfig { lease_nodes: 1, persistence: Persistence::Durable, postgres: false };
+        let config = StackConfig {
+            lease_nodes: 1,
+            persistence: Persistence::Durable,
+            postgres: false,
+            ..StackConfig::default()
+        };
         let stack = Stack::start(config, &Silent).await.unwrap();
         let master = &stack.nodes[0];
         let (ip, port) = (master.address().ip(), master.address().port());

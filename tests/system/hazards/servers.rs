@@ -24,7 +24,8 @@ pub(crate) const NOBODY: &str = "redis://127.0.0.1:1";
 pub(crate) const FENCE: &str = "leasehold:fence-of:{stage}";
 
 pub(crate) async fn nodes(count: usize, persistence: Persistence) -> Stack {
-    let config = StackConfig { lease_nodes: count, persistence, postgres: false };
+    let config =
+        StackConfig { lease_nodes: count, persistence, postgres: false, ..StackConfig::default() };
     Stack::start(config, &Silent).await.unwrap()
 }
 

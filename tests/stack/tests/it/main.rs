@@ -4,6 +4,7 @@
 
 mod breaking;
 mod left_behind;
+mod node_faults;
 mod processes;
 mod proxy;
 mod sources;

@@ -98,7 +98,12 @@ impl Meeting {
 impl Nodes {
     pub(super) async fn start(common: usize) -> Self {
         let persistence = Persistence::Durable;
-        let config = StackConfig { lease_nodes: common + 1, persistence, postgres: false };
+        let config = StackConfig {
+            lease_nodes: common + 1,
+            persistence,
+            postgres: false,
+            ..StackConfig::default()
+        };
         Self { stack: Stack::start(config, &Silent).await.unwrap() }
     }
 

@@ -36,7 +36,8 @@ pub(super) struct Ear {
 
 impl Both {
     pub(super) async fn start(persistence: Persistence) -> Self {
-        let config = StackConfig { lease_nodes: 1, persistence, postgres: false };
+        let config =
+            StackConfig { lease_nodes: 1, persistence, postgres: false, ..StackConfig::default() };
         let stack = Stack::start(config, &Silent).await.unwrap();
         let node = Arc::new(RedisNode::new(&stack.redis_urls()[0], LIMIT).unwrap());
         let model = Ledger::unfounded(Moment::default());
