@@ -22,6 +22,7 @@ mod lost_memory;
 mod majority_lost;
 mod migrations;
 mod node_limits;
+mod node_refuses;
 mod node_scripts;
 mod overload;
 mod permissions;

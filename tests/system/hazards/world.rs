@@ -6,7 +6,8 @@ use std::{
 };
 
 use leasehold_stack::{
-    Answer, Keys, Program, Replica, ReplicaConfig, Shop, Silent, Stack, StackConfig, audit::Books,
+    Answer, Answered, Keys, Prepared, Program, Replica, ReplicaConfig, Shop, Silent, Stack,
+    StackConfig, Told, audit::Books,
 };
 use uuid::Uuid;
 
@@ -32,11 +33,21 @@ impl World {
     }
 
     pub(crate) async fn start_with(replicas: usize, env: &[(&str, &str)]) -> Self {
-        let config = StackConfig { lease_nodes: 3, ..StackConfig::default() };
+        Self::start_prepared(replicas, env, Prepared::default()).await
+    }
+
+    /// With servers, and replicas, that are prepared for faults.
+    pub(crate) async fn start_prepared(
+        replicas: usize,
+        env: &[(&str, &str)],
+        prepared: Prepared,
+    ) -> Self {
+        let config = StackConfig { lease_nodes: 3, prepared, ..StackConfig::default() };
         let stack = Stack::start(config, &Silent).await.unwrap();
         let program = Program { path: env!("CARGO_BIN_EXE_replica").into(), args: vec![] };
         let keys = Keys::random();
         let mut config = ReplicaConfig::on(&stack, program, keys.clone());
+        config.clocks = prepared.clocks;
         let faults = stack.folder().join("faults");
         std::fs::create_dir(&faults).unwrap();
         let set = |key: &str, value: String| (key.to_owned(), value);
@@ -80,6 +91,38 @@ impl World {
 
     pub(crate) async fn books(&self, sale: Uuid) -> Books {
         Books::read(&self.stack.database_url(), sale).await.unwrap()
+    }
+
+    /// Buys at a replica until the answer is another one than "not available".
+    pub(crate) async fn buy_in_the_end(&self, replica: usize, sale: Uuid, buyer: &str) -> Answer {
+        let begun = Instant::now();
+        loop {
+            let answer = self.buy(replica, sale, buyer).await.unwrap();
+            if answer.status.as_u16() != 503 {
+                return answer;
+            }
+            assert!(begun.elapsed() < LIMIT, "{answer:?}");
+        }
+    }
+
+    /// Has buyers, named after `crowd` and a number, buy one after the other at a replica until one
+    /// is not sold a unit. Returns what all were told, and the answer of the last.
+    pub(crate) async fn buy_until_refused(
+        &self,
+        replica: usize,
+        sale: Uuid,
+        crowd: &str,
+    ) -> (Vec<Answered>, Answer) {
+        let (begun, mut told) = (Instant::now(), Vec::new());
+        loop {
+            let buyer = format!("{crowd}-{}", told.len());
+            let answer = self.buy(replica, sale, &buyer).await.unwrap();
+            told.push(answered(&buyer, &answer));
+            if answer.status.as_u16() != 201 {
+                return (told, answer);
+            }
+            assert!(begun.elapsed() < LIMIT, "nobody was refused");
+        }
     }
 
     /// The file that plants a fault.
@@ -128,6 +171,18 @@ impl World {
         let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
         line.map_or(0, |value| value.parse().unwrap())
     }
+}
+
+/// What a buyer was told who asked once, at the first replica, under a key that is the buyer's name.
+pub(crate) fn answered(buyer: &str, answer: &Answer) -> Answered {
+    let purchase = answer.json()["purchase_id"].as_str().map(|id| id.parse().unwrap());
+    let told = match (answer.status.as_u16(), purchase) {
+        (201, Some(purchase)) => Told::Yes(purchase),
+        (409, _) => Told::No,
+        _ => Told::Unknown,
+    };
+    let (buyer, key) = (buyer.to_owned(), buyer.to_owned());
+    Answered { buyer, key, told, after: Duration::ZERO, replica: 0, tries: 1 }
 }
 
 /// Waits until a condition holds.

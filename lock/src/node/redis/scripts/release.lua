@@ -55,6 +55,15 @@ while place or queue ~= '' do
     place, queue = string.sub(queue, 1, PLACE), string.sub(queue, PLACE + 1)
   end
   local heir, ttl = string.sub(place, 18, 49), tostring(tonumber(string.sub(place, 51, 58)) or 0)
+  local value = queue == '' and heir or heir .. '+'
+  -- Written before anybody is told: where memory is full the first write of a script fails, and an
+  -- heir that was told would believe in a lease that is not there. Where even a delete fails (a full
+  -- disk, no master any more) this one does, and nothing was done.
+  local written = redis.pcall('SET', lease, value, 'PX', ttl)
+  if written.err then
+    redis.call('DEL', lease)
+    return 1
+  end
   -- One that died is skipped at once: nobody receives. In a cluster a server counts only its own
   -- listeners, while the others hear it too: there everybody counts as told.
   -- pcall: a user without the right to publish leaves waiters to their polling.
@@ -66,8 +75,6 @@ while place or queue ~= '' do
       --#include clock.lua
       --#include raise.lua
     end
-    local value = queue == '' and heir or heir .. '+'
-    redis.call('SET', lease, value, 'PX', ttl)
     redis.call('SET', fence_key, bid .. ':' .. value, 'PX', fence_ms(ttl))
     keep(queue)
     return 2
