@@ -6,6 +6,7 @@ mod api_fuzz;
 mod api_model;
 mod bad_input;
 mod bad_values;
+mod clock_jumps;
 mod cluster;
 mod described_input;
 mod drain;
