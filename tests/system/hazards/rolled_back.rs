@@ -2,6 +2,7 @@
 //! neither the buyer nor the books show it.
 
 use hyper::StatusCode;
+use leasehold_stack::Answer;
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
@@ -43,12 +44,26 @@ create trigger planted_write after insert on replies for each row
     when (new.scope <> '00000000-0000-0000-0000-000000000000') execute function reach_at('write');
 create constraint trigger planted_commit after insert on replies deferrable initially deferred for each row
     when (new.scope <> '00000000-0000-0000-0000-000000000000') execute function reach_at('commit');
+create trigger planted_make after insert on replies for each row
+    when (new.scope = '00000000-0000-0000-0000-000000000000') execute function reach_at('make');
+-- Reads of claims call no function; each of their rows reads this table.
+create function reach_in_reads() returns boolean language plpgsql volatile as $$
+begin
+    if current_query() like 'select c.id, c.buyer%' and (select last_value from planted_in) <> txid_current() then
+        perform reach('claims');
+    end if;
+    return true;
+end $$;
+alter table batches rename to kept_batches;
+create view batches as select * from kept_batches where reach_in_reads();
 create or replace function leasehold_now() returns bigint language plpgsql volatile as $$
 begin
     if current_query() like '%for update%' then
         perform reach('lock');
     elsif current_query() like 'select * from read_sale(%' or current_query() like 'select s.version, leasehold_now()%' then
         perform reach('read');
+    elsif current_query() like 'select s.id, s.name%' then
+        perform reach('sale');
     end if;
     return (extract(epoch from clock_timestamp()) * 1000)::bigint;
 end $$";
@@ -89,6 +104,38 @@ impl Planted {
         let open = "select state || ': ' || query from pg_stat_activity \
                     where application_name = 'leasehold-purchase' and state like 'idle in transaction%'";
         sqlx::query_scalar(open).fetch_all(&mut self.database).await.unwrap()
+    }
+
+    /// What is under a sale's address.
+    async fn read(&self, sale: Uuid, path: &str) -> Answer {
+        let url = format!("{}/v1/sales/{sale}{path}", self.world.replicas[0].url());
+        self.world.shop.get_as(&url, &self.world.shop.keys().admin).await.unwrap()
+    }
+
+    async fn make(&self, key: &str) -> Answer {
+        let (shop, url) = (&self.world.shop, self.world.replicas[0].url());
+        let draft =
+            json!({"name": "made", "capacity": 1, "unit_price_minor": 1, "currency": "EUR"});
+        shop.post(&format!("{url}/v1/sales"), &shop.keys().admin, key, &draft).await.unwrap()
+    }
+
+    /// It was tried until it was refused no more, or as often as allowed.
+    async fn assert_tried(
+        &mut self,
+        answer: &Answer,
+        status: StatusCode,
+        tries_max: i32,
+        refused: i32,
+        what: &str,
+    ) {
+        let what = format!("{what}, refused {refused} times: {}", answer.json());
+        if refused < tries_max {
+            assert_eq!(answer.status, status, "{what}");
+        } else {
+            let told = (answer.status, &*answer.code(), answer.retry_after.is_some());
+            assert_eq!(told, (StatusCode::SERVICE_UNAVAILABLE, "unavailable", true), "{what}");
+        }
+        assert_eq!(self.tries().await, i64::from((refused + 1).min(tries_max)), "{what}");
     }
 
     async fn sale(&self, strategy: &str) -> Uuid {
@@ -204,6 +251,40 @@ async fn nobody_is_given_a_connection_in_the_middle_of_a_transaction() {
             assert_eq!(failed.code(), "internal", "{what}");
             assert_eq!(planted.left_open().await, Vec::<String>::new(), "{what}");
             planted.buys_one(sale, &what, &what).await;
+        }
+    }
+}
+
+/// One statement each, and no part of a decision. It is sent again when others were in its way, and not
+/// when it took too long: that would take as long again.
+#[tokio::test]
+async fn reading_and_making_sales_are_tried_again_some_times() {
+    let mut planted = Planted::start(&[]).await;
+    let sale = planted.world.sale_with(json!({"capacity": 1, "strategy": "optimistic"})).await;
+    planted.buys_one(sale, "ada", "to be read").await;
+    let waits = planted.world.wait(sale, "bob", 1).await;
+    assert_eq!(waits.status, StatusCode::ACCEPTED, "{}", waits.json());
+    let paths = [("sale", ""), ("claims", "/claims?buyer=ada"), ("claims", "/waiting-list")];
+    let (again, not_again) = (["40001", "40P01"], ["55P03", "57014"]);
+    for code in again.into_iter().chain(not_again) {
+        let tries_max = if again.contains(&code) { 3 } else { 1 };
+        for (point, path) in paths {
+            let what = format!("{path} {code}");
+            for times in [tries_max - 1, tries_max] {
+                planted.plant(point, code, times).await;
+                let read = planted.read(sale, path).await;
+                planted.assert_tried(&read, StatusCode::OK, tries_max, times, &what).await;
+            }
+        }
+        for times in [tries_max - 1, tries_max] {
+            planted.plant("make", code, times).await;
+            let key = format!("{code}-{times}");
+            let made = planted.make(&key).await;
+            planted.assert_tried(&made, StatusCode::CREATED, tries_max, times, &key).await;
+            planted.plant("make", code, 0).await;
+            let made_again = planted.make(&key).await;
+            assert_eq!(made_again.status, StatusCode::CREATED, "{key}");
+            assert_eq!(made_again.replayed, times < tries_max, "{key}: what failed left a sale");
         }
     }
 }

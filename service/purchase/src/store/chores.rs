@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Store, StoreError, settle};
+use super::{Store, StoreError};
 use crate::domain::SaleId;
 
 impl Store {
@@ -13,8 +13,7 @@ impl Store {
     ///
     /// As the database says.
     pub async fn sales_to_tidy(&self, limit: i64) -> Result<Vec<SaleId>, StoreError> {
-        let mut connection = self.connection().await?;
-        let ask = sqlx::query_scalar::<_, Uuid>(
+        let ask = sqlx::query(
             "select s.id from sales s where s.held > 0 and exists (select from claims c \
              where c.sale_id = s.id and c.status = 'pending' and c.expires_at <= leasehold_now()) \
              union select s.id from sales s join lateral (select c.quantity from claims c \
@@ -23,10 +22,9 @@ impl Store {
              and (first.quantity <= s.capacity + s.allowance - s.sold - s.held \
              or first.quantity > s.capacity + s.allowance) limit $1",
         )
-        .bind(limit)
-        .fetch_all(&mut *connection);
-        let answer = tokio::time::timeout(self.limit, ask).await;
-        Ok(settle(connection, answer)?.into_iter().map(SaleId::from_uuid).collect())
+        .bind(limit);
+        let sales = self.ask(ask).await?.all::<(Uuid,)>()?;
+        Ok(sales.into_iter().map(|(sale,)| SaleId::from_uuid(sale)).collect())
     }
 
     /// Forgets replies that are older than this many milliseconds, at most `limit` of them, and says
@@ -36,17 +34,14 @@ impl Store {
     ///
     /// As the database says.
     pub async fn forget_replies(&self, older_ms: i64, limit: i64) -> Result<u64, StoreError> {
-        let mut connection = self.connection().await?;
         // Another replica may be at the same rows: it need not be waited for.
         let ask = sqlx::query(
             "delete from replies where ctid in (select ctid from replies \
              where created_at < leasehold_now() - $1 limit $2 for update skip locked)",
         )
         .bind(older_ms)
-        .bind(limit)
-        .execute(&mut *connection);
-        let answer = tokio::time::timeout(self.limit, ask).await;
-        settle(connection, answer).map(|done| done.rows_affected())
+        .bind(limit);
+        Ok(self.ask(ask).await?.written)
     }
 
     /// Notes that this replica lives, and how it fares; and forgets those that have been gone for
@@ -62,7 +57,6 @@ impl Store {
         stats: &str,
         gone_ms: i64,
     ) -> Result<(), StoreError> {
-        let mut connection = self.connection().await?;
         let ask = sqlx::query(
             "with gone as (delete from replicas where seen_at < leasehold_now() - $4 and name <> $1) \
              insert into replicas (name, started_at, seen_at, stats) \
@@ -74,9 +68,7 @@ impl Store {
         .bind(replica)
         .bind(started_ago_ms)
         .bind(stats)
-        .bind(gone_ms)
-        .execute(&mut *connection);
-        let answer = tokio::time::timeout(self.limit, ask).await;
-        settle(connection, answer).map(|_| ())
+        .bind(gone_ms);
+        self.ask(ask).await.map(drop)
     }
 }

@@ -2,10 +2,14 @@
 
 use leasehold::Stamp;
 use serde::{Deserialize, Serialize};
-use sqlx::{FromRow, PgConnection};
+use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::{Batch, Store, StoreError, settle, writes::Rows};
+use super::{
+    Batch, Store, StoreError,
+    ask::{Answer, Ask},
+    writes::Rows,
+};
 use crate::domain::{ClaimId, Currency, Kind, Moment, Outcome, Refusal, Reply, SaleId, Status};
 
 /// What became of a queued command.
@@ -170,16 +174,18 @@ impl Store {
         commands: &[CommandRan],
     ) -> Result<(), StoreError> {
         let commands = CommandRows::of(commands);
-        let rows = batch.map(Rows::of).transpose()?;
-        let mut connection = self.connection().await?;
-        let answer = tokio::time::timeout(self.limit, async {
-            match rows {
-                Some(rows) => rows.send_with(&mut connection, commands).await,
-                None => commands.send(&mut connection, sale, stamp).await,
-            }
-        });
-        let answer = answer.await;
-        settle(connection, answer)
+        #[cfg(feature = "faults")]
+        if let Some(batch) = batch
+            && crate::faults::fence_is_off()
+        {
+            let _written = self.ask_once(Rows::of(batch)?.write()).await?;
+            return self.ask_once(commands.write(sale, None)).await.map(drop);
+        }
+        let ask = match batch {
+            Some(batch) => Rows::of(batch)?.write_with(commands),
+            None => commands.write(sale, stamp),
+        };
+        self.ask_once(ask).await.map(drop)
     }
 
     /// What became of those of these commands that have run.
@@ -188,7 +194,7 @@ impl Store {
     ///
     /// As the database says.
     pub async fn commands(&self, ids: &[Uuid]) -> Result<Vec<CommandRan>, StoreError> {
-        self.commands_where(None, ids).await
+        read(self.ask_once(which(None, ids)).await?)
     }
 
     /// What became of those of these commands of a sale that have run.
@@ -201,30 +207,7 @@ impl Store {
         sale: SaleId,
         ids: &[Uuid],
     ) -> Result<Vec<CommandRan>, StoreError> {
-        self.commands_where(Some(sale), ids).await
-    }
-
-    async fn commands_where(
-        &self,
-        sale: Option<SaleId>,
-        ids: &[Uuid],
-    ) -> Result<Vec<CommandRan>, StoreError> {
-        let mut connection = self.connection().await?;
-        let ask = sqlx::query_as::<_, CommandRow>(
-            "select id, outcome, kind, body from commands \
-             where id = any ($1) and sale_id = coalesce($2, sale_id)",
-        )
-        .bind(ids)
-        .bind(sale.map(SaleId::as_uuid))
-        .fetch_all(&mut *connection);
-        let answer = tokio::time::timeout(self.limit, ask).await;
-        let rows = settle(connection, answer)?;
-        let read = |row: CommandRow| {
-            let id = row.id;
-            row.read()
-                .ok_or_else(|| StoreError::Corrupt(format!("command {id} came to nothing known")))
-        };
-        rows.into_iter().map(read).collect()
+        read(self.ask(which(Some(sale), ids)).await?)
     }
 
     /// Forgets what commands came to that ran longer ago than this many milliseconds, at most `limit` of
@@ -234,27 +217,36 @@ impl Store {
     ///
     /// As the database says.
     pub async fn forget_commands(&self, older_ms: i64, limit: i64) -> Result<u64, StoreError> {
-        let mut connection = self.connection().await?;
         let ask = sqlx::query(
             "delete from commands where ctid in (select ctid from commands \
              where answered_at < leasehold_now() - $1 limit $2 for update skip locked)",
         )
         .bind(older_ms)
-        .bind(limit)
-        .execute(&mut *connection);
-        let answer = tokio::time::timeout(self.limit, ask).await;
-        settle(connection, answer).map(|done| done.rows_affected())
+        .bind(limit);
+        Ok(self.ask(ask).await?.written)
     }
+}
+
+fn which(sale: Option<SaleId>, ids: &[Uuid]) -> Ask {
+    sqlx::query(
+        "select id, outcome, kind, body from commands \
+         where id = any ($1) and sale_id = coalesce($2, sale_id)",
+    )
+    .bind(ids)
+    .bind(sale.map(SaleId::as_uuid))
+}
+
+fn read(answer: Answer) -> Result<Vec<CommandRan>, StoreError> {
+    let read = |row: CommandRow| {
+        let id = row.id;
+        row.read().ok_or_else(|| StoreError::Corrupt(format!("command {id} came to nothing known")))
+    };
+    answer.all()?.into_iter().map(read).collect()
 }
 
 impl CommandRows {
     /// Writes them alone.
-    pub(super) async fn send(
-        self,
-        connection: &mut PgConnection,
-        sale: SaleId,
-        stamp: Option<&Stamp>,
-    ) -> Result<(), sqlx::Error> {
+    fn write(self, sale: SaleId, stamp: Option<&Stamp>) -> Ask {
         sqlx::query("select write_commands($1, $2, $3, $4, $5, $6, $7, $8)")
             .bind(sale.as_uuid())
             .bind(stamp.map(|stamp| stamp.resource.as_str()))
@@ -264,9 +256,6 @@ impl CommandRows {
             .bind(self.outcomes)
             .bind(self.kinds)
             .bind(self.bodies)
-            .execute(connection)
-            .await
-            .map(|_| ())
     }
 }
 

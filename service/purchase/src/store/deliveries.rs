@@ -6,7 +6,7 @@ use std::time::Duration;
 use leasehold::Stamp;
 use uuid::Uuid;
 
-use super::{Store, StoreError, settle, webhooks::kinds};
+use super::{Store, StoreError, webhooks::kinds};
 use crate::domain::{Kind, SaleId, Secret, WebhookId};
 
 /// An active webhook that was not told everything.
@@ -76,14 +76,11 @@ impl Store {
     ///
     /// As the database says.
     pub async fn webhooks_pending(&self) -> Result<Vec<Pending>, StoreError> {
-        let mut connection = self.connection().await?;
-        let ask = sqlx::query_as::<_, (Uuid, i64, bool)>(behind!(
+        let ask = sqlx::query(behind!(
             "w.id, sum(s.version - coalesce(p.seq, 0))::int8, bool_or(coalesce(d.next_at, 0) <= n.now_ms)",
             "group by w.id"
-        ))
-        .fetch_all(&mut *connection);
-        let answer = tokio::time::timeout(self.limit, ask).await;
-        let read = settle(connection, answer)?.into_iter();
+        ));
+        let read = self.ask(ask).await?.all::<(Uuid, i64, bool)>()?.into_iter();
         let pending =
             |(id, lag, is_due)| Pending { webhook: WebhookId::from_uuid(id), lag, is_due };
         Ok(read.map(pending).collect())
@@ -100,16 +97,14 @@ impl Store {
         webhook: WebhookId,
         limit: i64,
     ) -> Result<Vec<SaleId>, StoreError> {
-        let mut connection = self.connection().await?;
-        let ask = sqlx::query_scalar::<_, Uuid>(behind!(
+        let ask = sqlx::query(behind!(
             "s.id",
             "and w.id = $1 and coalesce(d.next_at, 0) <= n.now_ms order by random() limit $2"
         ))
         .bind(webhook.as_uuid())
-        .bind(limit)
-        .fetch_all(&mut *connection);
-        let answer = tokio::time::timeout(self.limit, ask).await;
-        Ok(settle(connection, answer)?.into_iter().map(SaleId::from_uuid).collect())
+        .bind(limit);
+        let sales = self.ask(ask).await?.all::<(Uuid,)>()?;
+        Ok(sales.into_iter().map(|(sale,)| SaleId::from_uuid(sale)).collect())
     }
 
     /// Where a webhook's events go; `None` when it is not active or there is none of that id.
@@ -119,14 +114,11 @@ impl Store {
     /// As the database says.
     pub async fn webhook_target(&self, id: WebhookId) -> Result<Option<Target>, StoreError> {
         type Row = (String, String, Option<Vec<String>>);
-        let mut connection = self.connection().await?;
-        let ask = sqlx::query_as::<_, Row>(
-            "select url, secret, kinds from webhooks where id = $1 and active",
-        )
-        .bind(id.as_uuid())
-        .fetch_optional(&mut *connection);
-        let answer = tokio::time::timeout(self.limit, ask).await;
-        let Some((url, secret, names)) = settle(connection, answer)? else { return Ok(None) };
+        let ask = sqlx::query("select url, secret, kinds from webhooks where id = $1 and active")
+            .bind(id.as_uuid());
+        let Some((url, secret, names)) = self.ask(ask).await?.optional::<Row>()? else {
+            return Ok(None);
+        };
         let secret = Secret::from_text(&secret)
             .ok_or_else(|| StoreError::Corrupt("a webhook's secret that is none".to_owned()))?;
         Ok(Some(Target { url, secret, kinds: kinds(names)? }))
@@ -145,8 +137,7 @@ impl Store {
         stamp: &Stamp,
         events_max: i32,
     ) -> Result<Option<OpenDelivery>, StoreError> {
-        let mut connection = self.connection().await?;
-        let ask = sqlx::query_as::<_, (i64, i64, i32)>(
+        let ask = sqlx::query(
             "select first_seq, last_seq, attempts from open_delivery($1, $2, $3, $4, $5, $6)",
         )
         .bind(webhook.as_uuid())
@@ -154,15 +145,13 @@ impl Store {
         .bind(stamp.resource.as_str())
         .bind(stamp.token.as_i64())
         .bind(stamp.holder.to_string())
-        .bind(events_max)
-        .fetch_optional(&mut *connection);
-        let answer = tokio::time::timeout(self.limit, ask).await;
+        .bind(events_max);
         let open = |(first, last, attempts): (i64, i64, i32)| OpenDelivery {
             first,
             last,
             attempts: attempts.unsigned_abs(),
         };
-        Ok(settle(connection, answer)?.map(open))
+        Ok(self.ask(ask).await?.optional::<(i64, i64, i32)>()?.map(open))
     }
 
     /// Settles a delivery; `false` when it is not to be settled any more, since a replay or a
@@ -187,8 +176,7 @@ impl Store {
             }
             DeliveryEnd::Dead(error) => (Some(error), None),
         };
-        let mut connection = self.connection().await?;
-        let ask = sqlx::query_scalar("select close_delivery($1, $2, $3, $4, $5, $6, $7, $8, $9)")
+        let ask = sqlx::query("select close_delivery($1, $2, $3, $4, $5, $6, $7, $8, $9)")
             .bind(webhook.as_uuid())
             .bind(sale.as_uuid())
             .bind(stamp.resource.as_str())
@@ -197,9 +185,7 @@ impl Store {
             .bind(open.first)
             .bind(open.last)
             .bind(error)
-            .bind(wait)
-            .fetch_one(&mut *connection);
-        let answer = tokio::time::timeout(self.limit, ask).await;
-        settle(connection, answer)
+            .bind(wait);
+        Ok(self.ask(ask).await?.one::<(bool,)>()?.0)
     }
 }

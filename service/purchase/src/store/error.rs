@@ -90,6 +90,15 @@ impl StoreError {
         Self::Corrupt(format!("no sale {sale} any more"))
     }
 
+    /// Whether the server ended the statement so that others could go on: as the victim of a deadlock,
+    /// or since no order of the transactions would explain what it read. Nothing was written, and the
+    /// same may succeed at once.
+    pub(super) fn is_victim(&self) -> bool {
+        let Self::Unavailable(error) = self else { return false };
+        let code = error.as_database_error().and_then(|refusal| refusal.code());
+        code.is_some_and(|code| code == "40001" || code == "40P01")
+    }
+
     /// Sorts an error of a statement that was sent.
     pub(super) fn of(error: sqlx::Error) -> Self {
         if let Some(stale) = Stale::from_error(&error) {

@@ -3,7 +3,7 @@
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::{Store, StoreError, settle};
+use super::{Store, StoreError};
 use crate::domain::{Moment, SaleId};
 
 /// A replica's row.
@@ -55,15 +55,12 @@ impl Store {
     ///
     /// As the database says.
     pub async fn replicas(&self, limit: i64) -> Result<Vec<ReplicaRow>, StoreError> {
-        let mut connection = self.connection().await?;
-        let ask = sqlx::query_as::<_, ReplicaRow>(
+        let ask = sqlx::query(
             "select name, started_at, greatest(leasehold_now() - seen_at, 0) as seen_ago_ms, stats \
              from replicas order by name limit $1",
         )
-        .bind(limit)
-        .fetch_all(&mut *connection);
-        let answer = tokio::time::timeout(self.limit, ask).await;
-        settle(connection, answer)
+        .bind(limit);
+        self.ask(ask).await?.all()
     }
 
     /// The sales that were written to in the last minute, the latest first.
@@ -73,8 +70,7 @@ impl Store {
     /// As the database says.
     pub async fn activity(&self, limit: i64) -> Result<(Vec<Activity>, Moment), StoreError> {
         let now = self.now().await?;
-        let mut connection = self.connection().await?;
-        let ask = sqlx::query_as::<_, Activity>(
+        let ask = sqlx::query(
             "select sale_id, count(*) filter (where units > 0) as batches, sum(units)::bigint as units, \
              coalesce(sum(units) filter (where written_at > $1 - $2), 0)::bigint as units_lately, \
              (array_agg(replica order by version desc))[1] as replica, \
@@ -83,9 +79,7 @@ impl Store {
         )
         .bind(now.as_millis())
         .bind(RATE_MS)
-        .bind(limit)
-        .fetch_all(&mut *connection);
-        let answer = tokio::time::timeout(self.limit, ask).await;
-        Ok((settle(connection, answer)?, now))
+        .bind(limit);
+        Ok((self.ask(ask).await?.all()?, now))
     }
 }

@@ -4,7 +4,12 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::{About, Batch, Held, Store, StoreError, state::ask_for_sale, writes::Rows};
+use super::{
+    About, Batch, Held, Store, StoreError,
+    ask::{Answer, Ask},
+    state::{SaleRow, ask_for_sale},
+    writes::Rows,
+};
 use crate::domain::{Moment, SaleId, State};
 
 /// A transaction that holds the lock on a sale's row. Dropping it closes its connection, by which the
@@ -35,16 +40,14 @@ impl Store {
     ) -> Result<Option<(Locked, State, Moment)>, StoreError> {
         let connection = self.connection().await?;
         let mut locked = Locked { connection: Some(connection), limit: self.limit };
-        if let Err(error) = locked.run("begin").await {
+        if let Err(error) = locked.run(sqlx::query("begin")).await {
             return Err(locked.fails(error).await);
         }
-        let ask = ask_for_sale(locked.held()?, sale, None, about, true);
-        let read = match timeout(self.limit, ask).await {
-            Ok(Ok(row)) => row,
-            Ok(Err(error)) => return Err(locked.fails(StoreError::of(error)).await),
-            Err(_) => return Err(StoreError::Unavailable(sqlx::Error::PoolTimedOut)),
+        let answer = match locked.run(ask_for_sale(sale, None, about, true)).await {
+            Ok(answer) => answer,
+            Err(error) => return Err(locked.fails(error).await),
         };
-        let Some(row) = read else {
+        let Some(row) = answer.optional::<SaleRow>()? else {
             locked.give_up().await;
             return Ok(None);
         };
@@ -60,21 +63,17 @@ impl Locked {
     ///
     /// See [`StoreError`]: only [`StoreError::Unknown`] leaves open whether it was written.
     pub async fn write(mut self, batch: Batch<'_>) -> Result<(), StoreError> {
-        let limit = self.limit;
-        let rows = Rows::of(batch)?;
-        match timeout(limit, rows.send(self.held()?)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => return Err(self.fails(StoreError::of(error)).await),
-            Err(_) => return Err(StoreError::Unavailable(sqlx::Error::PoolTimedOut)),
+        if let Err(error) = self.run(Rows::of(batch)?.write()).await {
+            return Err(self.fails(error).await);
         }
-        self.run("commit").await?;
+        let _committed = self.run(sqlx::query("commit")).await?;
         self.connection = None;
         Ok(())
     }
 
     /// Ends the transaction; nothing is written.
     pub async fn give_up(mut self) {
-        if self.run("rollback").await.is_ok() {
+        if self.run(sqlx::query("rollback")).await.is_ok() {
             self.connection = None;
         }
     }
@@ -90,11 +89,10 @@ impl Locked {
         }
     }
 
-    async fn run(&mut self, statement: &'static str) -> Result<(), StoreError> {
+    async fn run(&mut self, ask: Ask) -> Result<Answer, StoreError> {
         let limit = self.limit;
-        let ask = sqlx::query(statement).execute(&mut **self.held()?);
-        match timeout(limit, ask).await {
-            Ok(done) => done.map(|_| ()).map_err(StoreError::of),
+        match timeout(limit, Answer::of(ask, self.held()?)).await {
+            Ok(answer) => answer.map_err(StoreError::of),
             Err(_) => Err(StoreError::Unknown(sqlx::Error::PoolTimedOut)),
         }
     }

@@ -5,7 +5,7 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::{
-    Store, StoreError, settle,
+    Store, StoreError,
     state::{buyer, kind, units},
     terms::TermsRow,
 };
@@ -34,17 +34,14 @@ impl Store {
         after: i64,
         limit: i64,
     ) -> Result<Vec<EventRead>, StoreError> {
-        let mut connection = self.connection().await?;
-        let ask = sqlx::query_as::<_, EventRow>(
+        let ask = sqlx::query(
             "select seq, at, kind, claim_id, buyer, quantity, total_minor, expires_at, payment_reference, \
              terms::text as terms from events where sale_id = $1 and seq > $2 order by seq limit $3",
         )
         .bind(sale.as_uuid())
         .bind(after)
-        .bind(limit)
-        .fetch_all(&mut *connection);
-        let answer = tokio::time::timeout(self.limit, ask).await;
-        settle(connection, answer)?.into_iter().map(EventRow::read).collect()
+        .bind(limit);
+        self.ask(ask).await?.all::<EventRow>()?.into_iter().map(EventRow::read).collect()
     }
 
     /// What a key of a sale was answered; `None` when nothing is stored for it.
@@ -61,15 +58,12 @@ impl Store {
         if sale.as_uuid().is_nil() {
             return Ok(None);
         }
-        let mut connection = self.connection().await?;
-        let ask = sqlx::query_as::<_, (String, String)>(
-            "select kind, body from replies where scope = $1 and key = $2",
-        )
-        .bind(sale.as_uuid())
-        .bind(key.as_str())
-        .fetch_optional(&mut *connection);
-        let answer = tokio::time::timeout(self.limit, ask).await;
-        let Some((name, body)) = settle(connection, answer)? else { return Ok(None) };
+        let ask = sqlx::query("select kind, body from replies where scope = $1 and key = $2")
+            .bind(sale.as_uuid())
+            .bind(key.as_str());
+        let Some((name, body)) = self.ask(ask).await?.optional::<(String, String)>()? else {
+            return Ok(None);
+        };
         Ok(Some(Reply { kind: kind(&name)?, body: body.into() }))
     }
 }

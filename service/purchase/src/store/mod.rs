@@ -4,6 +4,7 @@
 //! that a dropped future could leave open on a pooled connection, and no connection is held between two
 //! round trips. The one is [`Store::lock_sale`], which takes care of that.
 
+mod ask;
 mod check;
 mod chores;
 mod commands;
@@ -30,7 +31,6 @@ use sqlx::{
     Connection as _,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use tokio::time::error::Elapsed;
 
 pub use check::DatabaseReport;
 pub use commands::{CommandRan, Ran};
@@ -126,14 +126,11 @@ impl Store {
     ///
     /// When it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        let mut connection = self.connection().await?;
-        let ask = sqlx::query_scalar::<_, bool>(
+        let ask = sqlx::query(
             "select exists (select from _sqlx_migrations where version = $1 and success)",
         )
-        .bind(migrations::newest())
-        .fetch_one(&mut *connection);
-        let answer = tokio::time::timeout(self.limit, ask).await;
-        let is_there = settle(connection, answer)?;
+        .bind(migrations::newest());
+        let (is_there,) = self.ask(ask).await?.one()?;
         if is_there { Ok(()) } else { Err(StoreError::NotMigrated) }
     }
 
@@ -150,21 +147,5 @@ impl Store {
     /// Nothing has been sent when this fails.
     async fn connection(&self) -> Result<Held, StoreError> {
         self.gate.pass().await.map_err(StoreError::Unavailable)
-    }
-}
-
-/// Reads what a statement came to. A connection whose answer did not come in time is closed: a
-/// pool that waited for that answer would wait as long.
-fn settle<T>(
-    connection: Held,
-    answer: Result<Result<T, sqlx::Error>, Elapsed>,
-) -> Result<T, StoreError> {
-    match answer {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(StoreError::of(error)),
-        Err(Elapsed { .. }) => {
-            connection.discard();
-            Err(StoreError::Unknown(sqlx::Error::PoolTimedOut))
-        }
     }
 }

@@ -4,7 +4,7 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::{
-    Store, StoreError, settle,
+    Store, StoreError,
     state::{ClaimRow, units},
     terms::TermsRow,
 };
@@ -77,12 +77,8 @@ impl Store {
     ///
     /// As the database says.
     pub async fn sale(&self, id: SaleId) -> Result<Option<(State, Moment)>, StoreError> {
-        let mut connection = self.connection().await?;
-        let ask = sqlx::query_as::<_, SaleRow>(sales!("where s.id = $1"))
-            .bind(id.as_uuid())
-            .fetch_optional(&mut *connection);
-        let answer = tokio::time::timeout(self.limit, ask).await;
-        settle(connection, answer)?.map(SaleRow::read).transpose()
+        let ask = sqlx::query(sales!("where s.id = $1")).bind(id.as_uuid());
+        self.ask(ask).await?.optional::<SaleRow>()?.map(SaleRow::read).transpose()
     }
 
     /// Sales, newest first, from the one after `after` on.
@@ -95,15 +91,11 @@ impl Store {
         after: Option<SaleId>,
         limit: i64,
     ) -> Result<Vec<(State, Moment)>, StoreError> {
-        let mut connection = self.connection().await?;
-        let ask = sqlx::query_as::<_, SaleRow>(sales!(
-            "where $1::uuid is null or s.id < $1 order by s.id desc limit $2"
-        ))
-        .bind(after.map(SaleId::as_uuid))
-        .bind(limit)
-        .fetch_all(&mut *connection);
-        let answer = tokio::time::timeout(self.limit, ask).await;
-        settle(connection, answer)?.into_iter().map(SaleRow::read).collect()
+        let ask =
+            sqlx::query(sales!("where $1::uuid is null or s.id < $1 order by s.id desc limit $2"))
+                .bind(after.map(SaleId::as_uuid))
+                .bind(limit);
+        self.ask(ask).await?.all::<SaleRow>()?.into_iter().map(SaleRow::read).collect()
     }
 
     /// These sales, in no order.
@@ -113,12 +105,8 @@ impl Store {
     /// As the database says.
     pub async fn sales_by_id(&self, ids: &[SaleId]) -> Result<Vec<(State, Moment)>, StoreError> {
         let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
-        let mut connection = self.connection().await?;
-        let ask = sqlx::query_as::<_, SaleRow>(sales!("where s.id = any ($1)"))
-            .bind(ids)
-            .fetch_all(&mut *connection);
-        let answer = tokio::time::timeout(self.limit, ask).await;
-        settle(connection, answer)?.into_iter().map(SaleRow::read).collect()
+        let ask = sqlx::query(sales!("where s.id = any ($1)")).bind(ids);
+        self.ask(ask).await?.all::<SaleRow>()?.into_iter().map(SaleRow::read).collect()
     }
 
     /// Which sale a claim is of; `None` when there is none of that id.
@@ -127,12 +115,9 @@ impl Store {
     ///
     /// As the database says.
     pub async fn sale_of(&self, claim: ClaimId) -> Result<Option<SaleId>, StoreError> {
-        let mut connection = self.connection().await?;
-        let ask = sqlx::query_scalar("select sale_id from claims where id = $1")
-            .bind(claim.as_uuid())
-            .fetch_optional(&mut *connection);
-        let answer = tokio::time::timeout(self.limit, ask).await;
-        Ok(settle(connection, answer)?.map(SaleId::from_uuid))
+        let ask = sqlx::query("select sale_id from claims where id = $1").bind(claim.as_uuid());
+        let sale = self.ask(ask).await?.optional::<(Uuid,)>()?;
+        Ok(sale.map(|(sale,)| SaleId::from_uuid(sale)))
     }
 
     /// One claim; `None` when there is none of that id.
@@ -141,12 +126,8 @@ impl Store {
     ///
     /// As the database says.
     pub async fn claim(&self, id: ClaimId) -> Result<Option<ClaimRead>, StoreError> {
-        let mut connection = self.connection().await?;
-        let ask = sqlx::query_as::<_, ClaimReadRow>(claims!("where c.id = $1"))
-            .bind(id.as_uuid())
-            .fetch_optional(&mut *connection);
-        let answer = tokio::time::timeout(self.limit, ask).await;
-        settle(connection, answer)?.map(ClaimReadRow::read).transpose()
+        let ask = sqlx::query(claims!("where c.id = $1")).bind(id.as_uuid());
+        self.ask(ask).await?.optional::<ClaimReadRow>()?.map(ClaimReadRow::read).transpose()
     }
 
     /// A buyer's claims in a sale in the order in which they were made, from the one after `after` on.
@@ -161,17 +142,14 @@ impl Store {
         after: i64,
         limit: i64,
     ) -> Result<Vec<ClaimRead>, StoreError> {
-        let mut connection = self.connection().await?;
-        let ask = sqlx::query_as::<_, ClaimReadRow>(claims!(
+        let ask = sqlx::query(claims!(
             "where c.sale_id = $1 and c.buyer = $2 and c.seq > $3 order by c.seq limit $4"
         ))
         .bind(sale.as_uuid())
         .bind(buyer.as_str())
         .bind(after)
-        .bind(limit)
-        .fetch_all(&mut *connection);
-        let answer = tokio::time::timeout(self.limit, ask).await;
-        settle(connection, answer)?.into_iter().map(ClaimReadRow::read).collect()
+        .bind(limit);
+        self.ask(ask).await?.all::<ClaimReadRow>()?.into_iter().map(ClaimReadRow::read).collect()
     }
 
     /// Those who wait, in order, from the one after `after` on.
@@ -185,19 +163,16 @@ impl Store {
         after: i64,
         limit: i64,
     ) -> Result<Vec<ClaimRead>, StoreError> {
-        let mut connection = self.connection().await?;
         // Who is before the page is counted once: counting for each would take too long far behind.
-        let ask = sqlx::query_as::<_, ClaimReadRow>(claims!(
+        let ask = sqlx::query(claims!(
             "(select count(*) from claims w where w.sale_id = $1 and w.status = 'waiting' and w.seq <= $2) \
              + row_number() over (order by c.seq)",
             "where c.sale_id = $1 and c.status = 'waiting' and c.seq > $2 order by c.seq limit $3"
         ))
         .bind(sale.as_uuid())
         .bind(after)
-        .bind(limit)
-        .fetch_all(&mut *connection);
-        let answer = tokio::time::timeout(self.limit, ask).await;
-        settle(connection, answer)?.into_iter().map(ClaimReadRow::read).collect()
+        .bind(limit);
+        self.ask(ask).await?.all::<ClaimReadRow>()?.into_iter().map(ClaimReadRow::read).collect()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Making sales.
 
-use super::{Store, StoreError, settle, terms::TermsRow};
+use super::{Store, StoreError, terms::TermsRow};
 use crate::domain::{Fingerprint, IdempotencyKey, Moment, Sale};
 
 /// What a key that makes a sale stands for now.
@@ -21,10 +21,8 @@ impl Store {
     ///
     /// As the database says.
     pub async fn now(&self) -> Result<Moment, StoreError> {
-        let mut connection = self.connection().await?;
-        let ask = sqlx::query_scalar("select leasehold_now()").fetch_one(&mut *connection);
-        let answer = tokio::time::timeout(self.limit, ask).await;
-        settle(connection, answer).map(Moment::from_millis)
+        let (now,) = self.ask(sqlx::query("select leasehold_now()")).await?.one()?;
+        Ok(Moment::from_millis(now))
     }
 
     /// Makes a sale once per key, and stores what is answered.
@@ -42,8 +40,7 @@ impl Store {
         body: &str,
     ) -> Result<Made, StoreError> {
         let terms = TermsRow::of(&sale.terms).to_json()?;
-        let mut connection = self.connection().await?;
-        let ask = sqlx::query_as::<_, (bool, Vec<u8>, String)>(
+        let ask = sqlx::query(
             "select made, fingerprint, body from create_sale($1, $2::jsonb, $3, $4, $5, $6, $7)",
         )
         .bind(sale.id.as_uuid())
@@ -52,10 +49,8 @@ impl Store {
         .bind(replica)
         .bind(key.as_str())
         .bind(&fingerprint.as_bytes()[..])
-        .bind(body)
-        .fetch_one(&mut *connection);
-        let answer = tokio::time::timeout(self.limit, ask).await;
-        let (now, stored, body) = settle(connection, answer)?;
+        .bind(body);
+        let (now, stored, body) = self.ask(ask).await?.one::<(bool, Vec<u8>, String)>()?;
         let fingerprint = Fingerprint::from_stored(&stored)
             .ok_or_else(|| StoreError::Corrupt("a fingerprint of another length".to_owned()))?;
         Ok(Made { now, fingerprint, body })

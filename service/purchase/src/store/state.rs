@@ -2,10 +2,10 @@
 
 use leasehold::Stamp;
 use serde::{Deserialize, Serialize};
-use sqlx::{FromRow, PgConnection};
+use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::{Store, StoreError, settle, terms::TermsRow};
+use super::{Store, StoreError, ask::Ask, terms::TermsRow};
 use crate::domain::{
     Buyer, Claim, ClaimId, Currency, Fingerprint, IdempotencyKey, Kind, Known, Moment, Money,
     Reply, Request, Sale, SaleId, State, Status, Stored,
@@ -54,10 +54,9 @@ impl Store {
         stamp: Option<&Stamp>,
         about: &About,
     ) -> Result<Option<(State, Moment)>, StoreError> {
-        let mut connection = self.connection().await?;
-        let ask = ask_for_sale(&mut connection, sale, stamp, about, false);
-        let answer = tokio::time::timeout(self.limit, ask).await;
-        settle(connection, answer)?.map(|row| row.read(sale)).transpose()
+        let ask = ask_for_sale(sale, stamp, about, false);
+        let row = self.ask_once(ask).await?.optional::<SaleRow>()?;
+        row.map(|row| row.read(sale)).transpose()
     }
 }
 
@@ -68,16 +67,10 @@ const LOCK_AND_READ: &str = "select r.* from (select id from sales where id = $1
     lateral read_sale(s.id, $2, $3, $4, $5, $6, $7, $8, $9) r";
 
 /// Asks for a sale as it stands, in a transaction after its row was locked.
-pub(super) async fn ask_for_sale(
-    connection: &mut PgConnection,
-    sale: SaleId,
-    stamp: Option<&Stamp>,
-    about: &About,
-    lock: bool,
-) -> Result<Option<SaleRow>, sqlx::Error> {
+pub(super) fn ask_for_sale(sale: SaleId, stamp: Option<&Stamp>, about: &About, lock: bool) -> Ask {
     #[cfg(feature = "faults")]
     let lock = lock && !crate::faults::fence_is_off();
-    sqlx::query_as::<_, SaleRow>(if lock { LOCK_AND_READ } else { READ })
+    sqlx::query(if lock { LOCK_AND_READ } else { READ })
         .bind(sale.as_uuid())
         .bind(stamp.map(|stamp| stamp.resource.as_str()))
         .bind(stamp.map(|stamp| stamp.token.as_i64()))
@@ -87,8 +80,6 @@ pub(super) async fn ask_for_sale(
         .bind(&about.claims)
         .bind(DUE_MAX)
         .bind(LINE_MAX)
-        .fetch_optional(connection)
-        .await
 }
 
 #[derive(FromRow)]

@@ -7,7 +7,6 @@ use uuid::Uuid;
 use super::{
     Batch, Store, StoreError,
     log::{EventRead, EventRow},
-    settle,
     state::{ClaimRow, ids, json, known},
     terms::TermsRow,
     writes::Rows,
@@ -54,15 +53,8 @@ impl Store {
         requests: &[Request],
     ) -> Result<Option<News>, StoreError> {
         let keys: Vec<&str> = requests.iter().map(|request| request.key.as_str()).collect();
-        let mut connection = self.connection().await?;
-        let ask = sqlx::query_as::<_, NewsRow>(READ_ON)
-            .bind(sale.as_uuid())
-            .bind(after)
-            .bind(EVENTS_MAX)
-            .bind(keys)
-            .fetch_optional(&mut *connection);
-        let answer = tokio::time::timeout(self.limit, ask).await;
-        settle(connection, answer)?.map(NewsRow::read).transpose()
+        let ask = sqlx::query(READ_ON).bind(sale.as_uuid()).bind(after).bind(EVENTS_MAX).bind(keys);
+        self.ask_once(ask).await?.optional::<NewsRow>()?.map(NewsRow::read).transpose()
     }
 
     /// Writes the outcome of one decision unless something has happened since that makes it wrong.
@@ -77,12 +69,7 @@ impl Store {
         before: [u32; 3],
         validation: &Validation,
     ) -> Result<(), StoreError> {
-        let rows = Rows::of(batch)?;
-        let mut connection = self.connection().await?;
-        let answer =
-            tokio::time::timeout(self.limit, rows.append(&mut connection, before, validation))
-                .await;
-        settle(connection, answer)
+        self.ask_once(Rows::of(batch)?.append(before, validation)).await.map(drop)
     }
 
     /// The last snapshot of a sale, if there is one.
@@ -91,14 +78,10 @@ impl Store {
     ///
     /// As the database says.
     pub async fn snapshot(&self, sale: SaleId) -> Result<Option<Fold>, StoreError> {
-        let mut connection = self.connection().await?;
-        let ask = sqlx::query_as::<_, SnapshotRow>(
-            "select version, claims, line, terms from snapshots where sale_id = $1",
-        )
-        .bind(sale.as_uuid())
-        .fetch_optional(&mut *connection);
-        let answer = tokio::time::timeout(self.limit, ask).await;
-        settle(connection, answer)?.map(|row| row.read(sale)).transpose()
+        let ask =
+            sqlx::query("select version, claims, line, terms from snapshots where sale_id = $1")
+                .bind(sale.as_uuid());
+        self.ask_once(ask).await?.optional::<SnapshotRow>()?.map(|row| row.read(sale)).transpose()
     }
 
     /// Keeps a snapshot, unless there is a later one.
@@ -111,7 +94,6 @@ impl Store {
         let claims: Vec<ClaimRow> = whole.claims.values().map(ClaimRow::of).collect();
         let claims = serde_json::to_string(&claims)
             .map_err(|error| StoreError::Corrupt(error.to_string()))?;
-        let mut connection = self.connection().await?;
         let ask = sqlx::query(
             "insert into snapshots as s (sale_id, version, claims, line, terms, taken_at) \
              values ($1, $2, $3, $4, $5, leasehold_now()) on conflict (sale_id) do update set \
@@ -122,10 +104,8 @@ impl Store {
         .bind(whole.version)
         .bind(claims)
         .bind(whole.line.iter().map(|id| id.as_uuid()).collect::<Vec<Uuid>>())
-        .bind(TermsRow::of(&whole.sale.terms).to_json()?)
-        .execute(&mut *connection);
-        let answer = tokio::time::timeout(self.limit, ask).await;
-        settle(connection, answer).map(|_| ())
+        .bind(TermsRow::of(&whole.sale.terms).to_json()?);
+        self.ask(ask).await.map(drop)
     }
 }
 

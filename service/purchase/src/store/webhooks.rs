@@ -3,7 +3,7 @@
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::{Store, StoreError, settle, state::kind};
+use super::{Store, StoreError, state::kind};
 use crate::domain::{
     DeadLetterView, Fingerprint, IdempotencyKey, Kind, Moment, Replay, SaleId, Secret,
     WEBHOOKS_MAX, Webhook, WebhookId,
@@ -67,8 +67,7 @@ impl Store {
     ) -> Result<Result<WebhookMade, Refused>, StoreError> {
         let kinds = webhook.kinds.as_ref();
         let kinds = kinds.map(|kinds| kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>());
-        let mut connection = self.connection().await?;
-        let ask = sqlx::query_as::<_, Outcome>(
+        let ask = sqlx::query(
             "select outcome, fingerprint, body from create_webhook($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         )
         .bind(webhook.id.as_uuid())
@@ -81,10 +80,8 @@ impl Store {
         .bind(webhook.created_at.as_millis())
         .bind(key.as_str())
         .bind(&fingerprint.as_bytes()[..])
-        .bind(body)
-        .fetch_one(&mut *connection);
-        let answer = tokio::time::timeout(self.limit, ask).await;
-        made(settle(connection, answer)?)
+        .bind(body);
+        made(self.ask(ask).await?.one::<Outcome>()?)
     }
 
     /// Has events delivered again, once per key. Dead letters among them are put away.
@@ -100,8 +97,7 @@ impl Store {
         key: &IdempotencyKey,
         fingerprint: Fingerprint,
     ) -> Result<Result<WebhookMade, Refused>, StoreError> {
-        let mut connection = self.connection().await?;
-        let ask = sqlx::query_as::<_, Outcome>(
+        let ask = sqlx::query(
             "select outcome, fingerprint, body from replay_webhook($1, $2, $3, $4, $5, $6)",
         )
         .bind(webhook.as_uuid())
@@ -109,10 +105,8 @@ impl Store {
         .bind(replay.from)
         .bind(at.as_millis())
         .bind(key.as_str())
-        .bind(&fingerprint.as_bytes()[..])
-        .fetch_one(&mut *connection);
-        let answer = tokio::time::timeout(self.limit, ask).await;
-        made(settle(connection, answer)?)
+        .bind(&fingerprint.as_bytes()[..]);
+        made(self.ask(ask).await?.one::<Outcome>()?)
     }
 
     /// One webhook; `None` when there is none of that id.
@@ -121,14 +115,11 @@ impl Store {
     ///
     /// As the database says.
     pub async fn webhook(&self, id: WebhookId) -> Result<Option<Webhook>, StoreError> {
-        let mut connection = self.connection().await?;
-        let ask = sqlx::query_as::<_, WebhookRow>(
+        let ask = sqlx::query(
             "select id, url, sale_id, kinds, active, created_at from webhooks where id = $1",
         )
-        .bind(id.as_uuid())
-        .fetch_optional(&mut *connection);
-        let answer = tokio::time::timeout(self.limit, ask).await;
-        settle(connection, answer)?.map(WebhookRow::read).transpose()
+        .bind(id.as_uuid());
+        self.ask(ask).await?.optional::<WebhookRow>()?.map(WebhookRow::read).transpose()
     }
 
     /// Webhooks, newest first, from the one after `after` on.
@@ -141,16 +132,13 @@ impl Store {
         after: Option<WebhookId>,
         limit: i64,
     ) -> Result<Vec<Webhook>, StoreError> {
-        let mut connection = self.connection().await?;
-        let ask = sqlx::query_as::<_, WebhookRow>(
+        let ask = sqlx::query(
             "select id, url, sale_id, kinds, active, created_at from webhooks \
              where $1::uuid is null or id < $1 order by id desc limit $2",
         )
         .bind(after.map(WebhookId::as_uuid))
-        .bind(limit)
-        .fetch_all(&mut *connection);
-        let answer = tokio::time::timeout(self.limit, ask).await;
-        settle(connection, answer)?.into_iter().map(WebhookRow::read).collect()
+        .bind(limit);
+        self.ask(ask).await?.all::<WebhookRow>()?.into_iter().map(WebhookRow::read).collect()
     }
 
     /// Deletes a webhook with everything known about its deliveries; `false` when there is none of
@@ -160,12 +148,8 @@ impl Store {
     ///
     /// As the database says; after [`StoreError::Unknown`], ask again.
     pub async fn delete_webhook(&self, id: WebhookId) -> Result<bool, StoreError> {
-        let mut connection = self.connection().await?;
-        let ask = sqlx::query("delete from webhooks where id = $1")
-            .bind(id.as_uuid())
-            .execute(&mut *connection);
-        let answer = tokio::time::timeout(self.limit, ask).await;
-        Ok(settle(connection, answer)?.rows_affected() > 0)
+        let ask = sqlx::query("delete from webhooks where id = $1").bind(id.as_uuid());
+        Ok(self.ask(ask).await?.written > 0)
     }
 
     /// A webhook's dead letters, oldest first, from the one after `after` on.
@@ -179,17 +163,15 @@ impl Store {
         after: i64,
         limit: i64,
     ) -> Result<Vec<DeadLetterView>, StoreError> {
-        let mut connection = self.connection().await?;
-        let ask = sqlx::query_as::<_, DeadLetterRow>(
+        let ask = sqlx::query(
             "select id, sale_id, first_seq, last_seq, attempts, last_error, died_at from webhook_deliveries \
              where webhook_id = $1 and died_at is not null and id > $2 order by id limit $3",
         )
         .bind(webhook.as_uuid())
         .bind(after)
-        .bind(limit)
-        .fetch_all(&mut *connection);
-        let answer = tokio::time::timeout(self.limit, ask).await;
-        Ok(settle(connection, answer)?.into_iter().map(DeadLetterRow::read).collect())
+        .bind(limit);
+        let letters = self.ask(ask).await?.all::<DeadLetterRow>()?;
+        Ok(letters.into_iter().map(DeadLetterRow::read).collect())
     }
 }
 

@@ -1,13 +1,10 @@
 //! The fenced write.
 
 use leasehold::Stamp;
-use sqlx::{PgConnection, Postgres, postgres::PgArguments, query::Query};
 use uuid::Uuid;
 
-use super::{Store, StoreError, commands::CommandRows, settle, terms::TermsRow};
+use super::{Store, StoreError, ask::Ask, commands::CommandRows, terms::TermsRow};
 use crate::domain::{Buyer, Claim, ClaimEvent, ClaimId, Decision, Event, Kind, SaleId, Validation};
-
-type Ask<'q> = Query<'q, Postgres, PgArguments>;
 
 /// The outcome of one decision, as it is written.
 #[derive(Clone, Copy, Debug)]
@@ -31,10 +28,7 @@ impl Store {
     ///
     /// See [`StoreError`]: only [`StoreError::Unknown`] leaves open whether it was written.
     pub async fn write_batch(&self, batch: Batch<'_>) -> Result<(), StoreError> {
-        let rows = Rows::of(batch)?;
-        let mut connection = self.connection().await?;
-        let answer = tokio::time::timeout(self.limit, rows.send(&mut connection)).await;
-        settle(connection, answer)
+        self.ask_once(Rows::of(batch)?.write()).await.map(drop)
     }
 }
 
@@ -52,41 +46,25 @@ impl<'a> Rows<'a> {
     }
 
     /// Writes them in one statement.
-    pub(super) async fn send(self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    pub(super) fn write(self) -> Ask {
         #[cfg(feature = "faults")]
         let statement =
             if crate::faults::fence_is_off() { super::unfenced::WRITE_BATCH } else { WRITE_BATCH };
         #[cfg(not(feature = "faults"))]
         let statement = WRITE_BATCH;
-        self.ask(statement).execute(connection).await.map(|_| ())
+        self.ask(statement)
     }
 
     /// Writes them in one statement with what the commands came to that caused them.
-    pub(super) async fn send_with(
-        self,
-        connection: &mut PgConnection,
-        commands: CommandRows,
-    ) -> Result<(), sqlx::Error> {
-        #[cfg(feature = "faults")]
-        if crate::faults::fence_is_off() {
-            let sale = self.batch.sale;
-            self.send(connection).await?;
-            return commands.send(connection, sale, None).await;
-        }
+    pub(super) fn write_with(self, commands: CommandRows) -> Ask {
         self.ask(WRITE_WITH_COMMANDS)
             .bind(commands.ids)
             .bind(commands.outcomes)
             .bind(commands.kinds)
             .bind(commands.bodies)
-            .execute(connection)
-            .await
-            .map(|_| ())
     }
 
-    fn ask<'q>(self, statement: &'static str) -> Ask<'q>
-    where
-        'a: 'q,
-    {
+    fn ask(self, statement: &'static str) -> Ask {
         let Batch { sale, stamp, version, .. } = self.batch;
         let state = &self.batch.decision.state;
         let ask = sqlx::query(statement)
@@ -101,15 +79,10 @@ impl<'a> Rows<'a> {
 
     /// Writes them in one statement unless something that came between forbids it. `before` is what
     /// was sold, held and waiting when it was decided.
-    pub(super) async fn append(
-        self,
-        connection: &mut PgConnection,
-        before: [u32; 3],
-        validation: &Validation,
-    ) -> Result<(), sqlx::Error> {
+    pub(super) fn append(self, before: [u32; 3], validation: &Validation) -> Ask {
         #[cfg(feature = "faults")]
         if crate::faults::fence_is_off() {
-            return self.send(connection).await;
+            return self.write();
         }
         let (exact, kinds, claims, buyers) = match validation {
             Validation::Exact => (true, &[][..], &[][..], &[][..]),
@@ -127,14 +100,11 @@ impl<'a> Rows<'a> {
             .bind(claims.iter().map(|claim| claim.as_uuid()).collect::<Vec<_>>())
             .bind(buyers.iter().map(Buyer::as_str).collect::<Vec<_>>());
         let change = [0, 1, 2].map(|at| after[at].cast_signed() - before[at].cast_signed());
-        self.bind(ask, change).execute(connection).await.map(|_| ())
+        self.bind(ask, change)
     }
 
     /// Binds what both ways of writing have.
-    fn bind<'q>(self, ask: Ask<'q>, counts: [i32; 3]) -> Ask<'q>
-    where
-        'a: 'q,
-    {
+    fn bind(self, ask: Ask, counts: [i32; 3]) -> Ask {
         let Self { batch: Batch { replica, decision, .. }, log, claims } = self;
         let each = claims.iter();
         let answers = decision.answers.iter();
