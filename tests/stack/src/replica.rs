@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 
-use crate::{Keys, Launch, Process, Stack, clock::Clock};
+use crate::{Keys, Launch, Links, Process, Proxy, Stack, clock::Clock, links};
 
 /// How long a replica may take until it listens.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -66,6 +66,22 @@ impl ReplicaConfig {
             folder: stack.folder().to_owned(),
             env: Vec::new(),
             clocks: false,
+        }
+    }
+
+    /// The same, but through these links, which are between the same servers.
+    ///
+    /// # Panics
+    /// When there are more lease nodes here than links to them.
+    #[must_use]
+    pub fn through(&self, links: &Links) -> Self {
+        let (urls, nodes) = (&self.redis_urls, &links.nodes);
+        assert!(urls.len() <= nodes.len(), "{} lease nodes, {} links", urls.len(), nodes.len());
+        let at = |(url, node): (&String, &Proxy)| links::at(url, node.address());
+        Self {
+            redis_urls: urls.iter().zip(nodes).map(at).collect(),
+            database_url: links::at(&self.database_url, links.postgres.address()),
+            ..self.clone()
         }
     }
 
