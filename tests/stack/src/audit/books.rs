@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use leasehold_purchase::{
-    domain::SaleId,
+    domain::{Moment, SaleId},
     store::{EventRead, Store, StoreConfig},
 };
 use sqlx::{Connection as _, FromRow, PgConnection};
@@ -10,6 +10,9 @@ use uuid::Uuid;
 
 /// How many events are read at once.
 const EVENTS_AT_ONCE: i64 = 5000;
+
+/// A sale's own row: capacity, allowance, sold, held, waiting, version; and when it stood so.
+type Standing = (i32, i32, i32, i32, i32, i64, i64);
 
 /// One claim: a purchase, a reservation, or what became of it.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
@@ -24,6 +27,8 @@ pub struct ClaimRow {
     pub refunded: i32,
     /// Where it stands.
     pub status: String,
+    /// Until when it may be confirmed, if it ever had a deadline: milliseconds since 1970.
+    pub expires_at: Option<i64>,
 }
 
 /// One accepted write.
@@ -50,6 +55,8 @@ pub struct ReplyRow {
     pub kind: String,
     /// The claim that the reply is about.
     pub claim_id: Option<Uuid>,
+    /// The answer, byte for byte.
+    pub body: String,
 }
 
 /// Everything that Postgres holds of one sale, read in one snapshot.
@@ -67,6 +74,8 @@ pub struct Books {
     pub waiting: i32,
     /// The number of the last event, as the sale's own row has it.
     pub version: i64,
+    /// When this was read, on the database's clock.
+    pub read_at: Moment,
     /// All claims.
     pub claims: Vec<ClaimRow>,
     /// All batches, in the order in which they were accepted.
@@ -87,15 +96,16 @@ impl Books {
             PgConnection::connect(database_url).await.context("the books cannot be opened")?;
         let mut tx =
             connection.begin_with("begin isolation level repeatable read read only").await?;
-        let (capacity, allowance, sold, held, waiting, version): (i32, i32, i32, i32, i32, i64) =
+        let (capacity, allowance, sold, held, waiting, version, read_at): Standing =
             sqlx::query_as(
-                "select capacity, allowance, sold, held, waiting, version from sales where id = $1",
+                "select capacity, allowance, sold, held, waiting, version, leasehold_now() \
+             from sales where id = $1",
             )
             .bind(sale)
             .fetch_one(&mut *tx)
             .await?;
         let claims = sqlx::query_as(
-            "select id, buyer, quantity, refunded, status from claims where sale_id = $1 order by seq",
+            "select id, buyer, quantity, refunded, status, expires_at from claims where sale_id = $1 order by seq",
         )
         .bind(sale)
         .fetch_all(&mut *tx)
@@ -108,7 +118,7 @@ impl Books {
         .await?;
         let replies = sqlx::query_as(
             "select key, kind, coalesce(body::json ->> 'purchase_id', body::json ->> 'reservation_id')::uuid \
-             as claim_id from replies where scope = $1",
+             as claim_id, body from replies where scope = $1",
         )
         .bind(sale)
         .fetch_all(&mut *tx)
@@ -123,6 +133,7 @@ impl Books {
             held,
             waiting,
             version,
+            read_at: Moment::from_millis(read_at),
             claims,
             batches,
             replies,
@@ -177,7 +188,7 @@ async fn events(database_url: &str, sale: Uuid, version: i64) -> anyhow::Result<
 /// A sale of two units, both of them sold in two batches, and what the three buyers were told.
 #[cfg(test)]
 pub(super) fn sound() -> (Books, Vec<crate::Answered>) {
-    use leasehold_purchase::domain::{Buyer, ClaimEvent, ClaimId, Event, Kind, Moment, SaleDraft};
+    use leasehold_purchase::domain::{Buyer, ClaimEvent, ClaimId, Event, Kind, SaleDraft};
 
     use crate::{Answered, Told};
     let id = Uuid::from_u128;
@@ -187,6 +198,7 @@ pub(super) fn sound() -> (Books, Vec<crate::Answered>) {
         quantity: 1,
         refunded: 0,
         status: "confirmed".to_owned(),
+        expires_at: None,
     };
     let batch = |version, token, units| BatchRow {
         version,
@@ -199,6 +211,7 @@ pub(super) fn sound() -> (Books, Vec<crate::Answered>) {
         key: format!("k{n}"),
         kind: "purchased".to_owned(),
         claim_id: Some(id(n)),
+        body: String::new(),
     };
     let told = |n: u128, told| Answered {
         buyer: format!("b{n}"),
@@ -234,6 +247,7 @@ pub(super) fn sound() -> (Books, Vec<crate::Answered>) {
         held: 0,
         waiting: 0,
         version: 3,
+        read_at: Moment::from_millis(4),
         claims: vec![claim(1), claim(2)],
         batches: vec![batch(1, None, 0), batch(2, Some(1024), 1), batch(3, Some(2048), 1)],
         replies: vec![reply(1), reply(2)],

@@ -6,7 +6,9 @@
 use super::Books;
 use crate::Answered;
 
-pub(super) fn check(books: &Books, _told: &[Answered]) -> Vec<String> {
+/// What is missing in the log, or does not follow what stands before it.
+#[must_use]
+pub fn check(books: &Books, _told: &[Answered]) -> Vec<String> {
     let mut found = Vec::new();
     for (event, seq) in books.events.iter().zip(1..) {
         if event.seq != seq {

@@ -5,13 +5,15 @@
 
 use std::collections::HashMap;
 
-use leasehold_purchase::domain::{Event, Sale, SaleId, State};
+use leasehold_purchase::domain::{Event, Moment, Sale, SaleId, State};
 use uuid::Uuid;
 
 use super::{Books, books::ClaimRow};
 use crate::Answered;
 
-pub(super) fn check(books: &Books, _told: &[Answered]) -> Vec<String> {
+/// Where the tables are not what the log gives.
+#[must_use]
+pub fn check(books: &Books, _told: &[Answered]) -> Vec<String> {
     let Some(Event::Created(terms)) = books.events.first().map(|first| &first.event) else {
         return vec!["the log does not begin with the making of the sale".to_owned()];
     };
@@ -47,6 +49,7 @@ pub(super) fn check(books: &Books, _told: &[Answered]) -> Vec<String> {
             quantity: claim.quantity.cast_signed(),
             refunded: claim.refunded.cast_signed(),
             status: claim.status.name().to_owned(),
+            expires_at: claim.expires_at.map(Moment::as_millis),
         };
         let row = rows.remove(&played.id);
         if row != Some(&played) {
