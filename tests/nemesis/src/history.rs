@@ -44,6 +44,19 @@ pub enum Asked {
     Look,
 }
 
+impl Asked {
+    /// The claim that it is about, when there is one already.
+    #[must_use]
+    pub const fn claim(&self) -> Option<Uuid> {
+        match self {
+            Self::Confirm { claim } | Self::Cancel { claim } | Self::Refund { claim, .. } => {
+                Some(*claim)
+            }
+            Self::Buy { .. } | Self::Reserve { .. } | Self::Look => None,
+        }
+    }
+}
+
 /// What a request came to, as far as its asker knows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
@@ -88,6 +101,10 @@ pub struct Operation {
     pub end: Duration,
     /// How many tries it took.
     pub tries: u32,
+    /// How many of them were not answered, or told that the outcome is not known. Each of those may
+    /// take effect later, also when another try was refused meanwhile.
+    #[serde(default)]
+    pub unanswered: u32,
     /// Which replica gave the final answer, by its index.
     pub replica: usize,
     /// What came of it.
@@ -104,10 +121,12 @@ impl Operation {
         }
     }
 
-    /// Whether it is not known to have changed nothing.
+    /// Whether it is not known to have changed nothing. What was refused in the end may all the same
+    /// have happened by an earlier try that was not answered.
     #[must_use]
     pub fn may_have_happened(&self) -> bool {
-        self.asked != Asked::Look && !matches!(self.outcome, Outcome::Refused(_))
+        let refused = matches!(self.outcome, Outcome::Refused(_)) && self.unanswered == 0;
+        self.asked != Asked::Look && !refused
     }
 }
 

@@ -4,12 +4,37 @@
 //! The invariants of [`leasehold_stack::audit`] are about one sale whose buyers ask for one thing each.
 //! These are about whole histories: reservations, refunds, repeated keys, lock holders.
 
-use std::collections::BTreeMap;
+mod acknowledged;
+mod case;
+mod course;
+mod deeds;
+mod log;
+mod lost_updates;
+mod mutual_exclusion;
+mod one_result_per_key;
+mod refused;
+mod stock;
+mod tokens;
+mod unasked;
+mod unknown;
+
+#[cfg(test)]
+mod planted;
+#[cfg(test)]
+mod sound;
+#[cfg(test)]
+mod story;
+
+use std::{collections::BTreeMap, time::Duration};
 
 use leasehold_stack::audit::Books;
 use uuid::Uuid;
 
+pub use self::case::Case;
 use crate::history::History;
+
+/// Findings of one checker that are listed; of more, only how many there are.
+const FINDINGS_MAX: usize = 50;
 
 /// What is examined after a run, when all faults are healed and every unknown was asked again.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +45,16 @@ pub struct Evidence {
     pub books: BTreeMap<Uuid, Books>,
     /// What Postgres holds of each resource that the lock holders count in.
     pub counters: BTreeMap<String, Counter>,
+    /// When the last fault was healed, since the run began; `None` if that cannot be said, and then
+    /// nothing is said of what has to happen afterwards.
+    pub healed_at: Option<Duration>,
+    /// When the books were read, since the run began.
+    pub read_at: Duration,
+    /// How long after the healing each replica may take until it answers orders of a sale again.
+    pub resumes_within: Duration,
+    /// How long after its deadline, and after the healing, a reservation may still count as held; and
+    /// how long units may be free that somebody waits for.
+    pub tidies_within: Duration,
 }
 
 /// The fenced counter of one resource.
@@ -32,18 +67,39 @@ pub struct Counter {
 }
 
 /// An invariant: its name, and what it finds. Nothing found means that it holds.
-pub type Checker = (&'static str, fn(&Evidence) -> Vec<String>);
+pub type Checker = (&'static str, fn(&Case<'_>) -> Vec<String>);
 
 /// Every checker.
-pub const CHECKERS: &[Checker] = &[];
+pub const CHECKERS: &[Checker] = &[
+    ("stock", stock::check),
+    ("acknowledged", acknowledged::check),
+    ("refused", refused::check),
+    ("unknown", unknown::check),
+    ("one result per key", one_result_per_key::check),
+    ("unasked", unasked::check),
+    ("tokens", tokens::check),
+    ("lost updates", lost_updates::check),
+    ("mutual exclusion", mutual_exclusion::check),
+    ("log", log::check),
+];
+
+/// What each checker finds, in their order.
+#[must_use]
+pub fn judge(evidence: &Evidence) -> Vec<(&'static str, Vec<String>)> {
+    let case = Case::new(evidence);
+    CHECKERS.iter().map(|(name, check)| (*name, check(&case))).collect()
+}
 
 /// Everything that all checkers find, each with the checker's name.
 #[must_use]
 pub fn violations(evidence: &Evidence) -> Vec<String> {
-    CHECKERS
-        .iter()
-        .flat_map(|(name, check)| {
-            check(evidence).into_iter().map(move |found| format!("{name}: {found}"))
-        })
-        .collect()
+    let mut all = Vec::new();
+    for (name, found) in judge(evidence) {
+        let more = found.len().saturating_sub(FINDINGS_MAX);
+        all.extend(found.iter().take(FINDINGS_MAX).map(|found| format!("{name}: {found}")));
+        if more > 0 {
+            all.push(format!("{name}: … and {more} more"));
+        }
+    }
+    all
 }
