@@ -67,7 +67,7 @@ fn is_there(
     if row.buyer != asked.buyer && !matches!(done, Some(Deed::Refund(..))) {
         return Err(format!("claim {} is of {}", told.claim, row.buyer));
     }
-    if !may_stand(&told.kind.name(), &row.status) {
+    if !may_stand(told.kind.name(), &row.status) {
         return Err(format!("claim {} is {}", told.claim, row.status));
     }
     Ok(())

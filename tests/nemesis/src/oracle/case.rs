@@ -14,6 +14,7 @@ use super::{
     Evidence,
     course::Course,
     deeds::{Deed, Tally, tally},
+    looks::Seen,
 };
 use crate::history::{Asked, Operation, Receipt};
 
@@ -36,8 +37,8 @@ pub(super) struct SaleCase<'a> {
     pub(super) keys: BTreeMap<&'a str, Key<'a>>,
     /// Stored answers to keys that nobody asked.
     pub(super) strange: Vec<&'a ReplyRow>,
-    /// Who only looked.
-    pub(super) looks: Vec<&'a Operation>,
+    /// Who only looked, and what was seen.
+    pub(super) looks: Vec<(&'a Operation, Option<Seen>)>,
     /// What was asked, told, stored and done, added up.
     pub(super) deeds: BTreeMap<Deed<'a>, Tally>,
 }
@@ -144,7 +145,7 @@ impl<'a> SaleCase<'a> {
         let mut looks = Vec::new();
         for operation in operations {
             if operation.asked == Asked::Look {
-                looks.push(*operation);
+                looks.push((*operation, Seen::of(operation)));
                 continue;
             }
             let key = keys.entry(&operation.key).or_insert_with(|| Key {

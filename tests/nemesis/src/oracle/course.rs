@@ -50,9 +50,7 @@ impl Step<'_> {
 
 /// What became of one claim. Places are indices of [`Course::steps`].
 #[derive(Debug)]
-pub(super) struct Life<'a> {
-    /// Whose.
-    pub(super) buyer: &'a str,
+pub(super) struct Life {
     /// How many units.
     pub(super) quantity: u32,
     /// How many were given back after they were bought.
@@ -76,7 +74,7 @@ pub(super) struct Life<'a> {
 /// What a claim counts for: sold, reserved, waiting.
 type Share = (i64, i64, i64);
 
-impl Life<'_> {
+impl Life {
     fn share(&self) -> Share {
         let units = i64::from(self.quantity);
         match self.status {
@@ -96,7 +94,7 @@ pub(super) struct Course<'a> {
     /// Each event, and the sale after it.
     pub(super) steps: Vec<Step<'a>>,
     /// Each claim.
-    pub(super) lives: HashMap<Uuid, Life<'a>>,
+    pub(super) lives: HashMap<Uuid, Life>,
 }
 
 impl<'a> Course<'a> {
@@ -142,7 +140,6 @@ impl<'a> Course<'a> {
         let Some((_, _, after)) = row else { return Default::default() };
         let was = self.lives.get(&event.claim.as_uuid()).map(Life::share).unwrap_or_default();
         let life = self.lives.entry(event.claim.as_uuid()).or_insert_with(|| Life {
-            buyer: event.buyer.as_str(),
             quantity: event.quantity,
             refunded: 0,
             status: *after,

@@ -8,18 +8,30 @@ mod acknowledged;
 mod case;
 mod course;
 mod deeds;
+mod in_order;
+mod least;
 mod log;
+mod looks;
 mod lost_updates;
 mod mutual_exclusion;
 mod one_result_per_key;
+mod real_time;
 mod refused;
+mod reservations_end;
+mod resumes;
+mod sold_out;
 mod stock;
 mod tokens;
 mod unasked;
 mod unknown;
+mod waiting_list;
 
 #[cfg(test)]
+mod against_stateright;
+#[cfg(test)]
 mod planted;
+#[cfg(test)]
+mod random_runs;
 #[cfg(test)]
 mod sound;
 #[cfg(test)]
@@ -81,6 +93,12 @@ pub const CHECKERS: &[Checker] = &[
     ("lost updates", lost_updates::check),
     ("mutual exclusion", mutual_exclusion::check),
     ("log", log::check),
+    ("in order", in_order::check),
+    ("looks", looks::check),
+    ("sold out", sold_out::check),
+    ("reservations end", reservations_end::check),
+    ("waiting list", waiting_list::check),
+    ("resumes", resumes::check),
 ];
 
 /// What each checker finds, in their order.

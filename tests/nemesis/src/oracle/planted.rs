@@ -1,5 +1,7 @@
 //! Violations that tests put into sound evidence.
 
+use std::collections::BTreeMap;
+
 use leasehold_purchase::domain::{ClaimEvent, Event, Kind};
 use leasehold_stack::audit::Books;
 use uuid::Uuid;
@@ -23,7 +25,12 @@ pub(super) fn assert_bites(check: fn(&Case<'_>) -> Vec<String>, planted: &[Plant
 
 /// The books of the one sale.
 pub(super) fn books(evidence: &mut Evidence) -> &mut Books {
-    evidence.books.values_mut().next().unwrap()
+    books_of(&mut evidence.books)
+}
+
+/// The only ones of these.
+pub(super) fn books_of(books: &mut BTreeMap<Uuid, Books>) -> &mut Books {
+    books.values_mut().next().unwrap()
 }
 
 /// The one counter.
@@ -97,6 +104,12 @@ const OF_CHECKERS: &[(&str, &[Planted])] = &[
     ("lost updates", super::lost_updates::tests::PLANTED),
     ("mutual exclusion", super::mutual_exclusion::tests::PLANTED),
     ("log", super::log::tests::PLANTED),
+    ("in order", super::in_order::tests::PLANTED),
+    ("looks", super::looks::tests::PLANTED),
+    ("sold out", super::sold_out::tests::PLANTED),
+    ("reservations end", super::reservations_end::tests::PLANTED),
+    ("waiting list", super::waiting_list::tests::PLANTED),
+    ("resumes", super::resumes::tests::PLANTED),
 ];
 
 #[test]
