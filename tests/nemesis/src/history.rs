@@ -101,8 +101,9 @@ pub struct Operation {
     pub end: Duration,
     /// How many tries it took.
     pub tries: u32,
-    /// How many of them were not answered, or told that the outcome is not known. Each of those may
-    /// take effect later, also when another try was refused meanwhile.
+    /// How many of them were not answered, or with something that leaves open whether it happened
+    /// (`outcome_unknown`, `internal`, accepted into a queue). Each of those may take effect later,
+    /// also when another try was refused meanwhile.
     #[serde(default)]
     pub unanswered: u32,
     /// Which replica gave the final answer, by its index.

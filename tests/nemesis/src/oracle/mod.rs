@@ -3,6 +3,42 @@
 //!
 //! The invariants of [`leasehold_stack::audit`] are about one sale whose buyers ask for one thing each.
 //! These are about whole histories: reservations, refunds, repeated keys, lock holders.
+//!
+//! | checker | says | source | seen to fail, among others, when |
+//! | --- | --- | --- | --- |
+//! | `stock` | at no version more is sold and reserved than there is, or less than nothing | the first promise; `ACIDRain` | more is bought than there is |
+//! | `acknowledged` | what was acknowledged is there exactly once, and undone only by what was asked | Jepsen, `set-full` | an event, a row or an answer is taken away |
+//! | `refused` | what was only refused left nothing behind | design: unknown is an answer | whoever was refused has a purchase |
+//! | `unknown` | what nobody was told of is there whole, once, or not at all | same; one statement writes all | event, answer and claim lack one another |
+//! | `one result per key` | a key has one answer, byte for byte, and an event of its own | IETF, Idempotency-Key | a replay differs by a blank |
+//! | `unasked` | every event was asked for, or is time's | Jepsen, `set-full` (unexpected) | a refund happens twice, a deadline is cut short |
+//! | `tokens` | tokens of accepted writes never go down, and none is of two | Kleppmann 2016; lease protocol, I3 | a token goes back, two share a grant |
+//! | `lost updates` | each counted write builds on the one before, and none is lost | `jepsen-io/etcd`, `lock` | two read the same value |
+//! | `mutual exclusion` | nobody counts on a lease while another does | Redlock, safety | two hold at once, for a nanosecond |
+//! | `log` | the log has no gap and rebuilds the sale | event sourcing's fold | an event, a write, a deadline is not the log's |
+//! | `in order` | the log is in the order of real time, and so is who looks | Herlihy and Wing 1990 | two orders change their times |
+//! | `looks` | whoever looks sees a version as it was | `store/reads.rs` | one number that was seen differs by one |
+//! | `sold out` | whoever was refused for want of units asked at a moment that wanted them | linearizability; design: exact at read | refused before anything was sold, or after enough had expired |
+//! | `reservations end` | no reservation outlives its deadline | design: a claim with a deadline | one is held for a minute after it |
+//! | `waiting list` | offers are made in order, and nobody else gets units meanwhile | design: first come, first served | the second is offered units first |
+//! | `resumes` | after the faults, each replica decides again within a time | house style: the system must heal | a replica never answers again |
+//!
+//! # How they are known to be right
+//!
+//! - `planted` refuses a checker of which no test shows that it finds something.
+//! - `random_runs` has the service's own rules make runs, and no checker may say a word about them; then
+//!   it makes a mess of them, and none may fail.
+//! - `against_stateright` has a checker that searches for an order judge what `stock`, `in order`, `looks`
+//!   and `sold out` judge with the log as their witness: they agree.
+//!
+//! # What they cannot see
+//!
+//! - Who asked for new terms: the history has only what buyers and the office ask of claims.
+//! - An upper bound of the database's time at a look: a replica that is stopped after it read the time gives
+//!   its events earlier ones. So units of a reservation may be missing in `held` before its deadline.
+//! - Refusals other than `sold_out`: whether it was right at that moment, nobody looks.
+//! - What was asked for with `partial`: units count as asked for, all of them.
+//! - Whether two Postgres would agree: there is one, and its books are believed.
 
 mod acknowledged;
 mod case;

@@ -128,6 +128,14 @@ fn every_checker_bites() {
 }
 
 #[test]
+fn the_table_of_checkers_has_them_all() {
+    let rows = include_str!("mod.rs").lines().filter_map(|line| line.strip_prefix("//! | `"));
+    let listed: Vec<&str> = rows.filter_map(|row| row.split('`').next()).collect();
+    let names: Vec<&str> = CHECKERS.iter().map(|(name, _)| *name).collect();
+    assert_eq!(listed, names);
+}
+
+#[test]
 fn what_is_sound_is_accepted_by_all() {
     assert_eq!(super::violations(&sound()), Vec::<String>::new());
     assert_eq!(super::violations(&Evidence::default()), Vec::<String>::new());
