@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use nix::sys::signal::Signal;
 
+use crate::disk::Disk;
 use crate::folder::private_folder;
 use crate::identity::{Identity, give};
 use crate::launch::Launch;
@@ -19,8 +20,11 @@ use crate::postgres::execute;
 use crate::process::Process;
 use crate::process_table::{all_gone, children_of, send};
 use crate::readiness::{PORT_ATTEMPTS, StartError, may_retry, ready};
+use crate::stack::Prepared;
 
 const USER: &str = "leasehold";
+/// A small disk: twice what a new cluster takes, and as much again for a log that is kept short.
+const SMALL_DISK_MIB: u32 = 160;
 /// How long initdb may take on a busy machine; usually under a second.
 const INITDB_LIMIT: Duration = Duration::from_secs(120);
 /// How long it may take to end tidily when dropped. Postgres itself kills what has not ended
@@ -30,6 +34,9 @@ const QUIT_LIMIT: Duration = Duration::from_secs(6);
 const KILL_LIMIT: Duration = Duration::from_secs(10);
 /// Pause between two tries to get a port back.
 const PORT_POLL: Duration = Duration::from_millis(100);
+
+/// On a small disk the log of writes must not be kept for long: its files are 16 MB each.
+const SHORT_LOG: [&str; 4] = ["-c", "max_wal_size=64MB", "-c", "min_wal_size=32MB"];
 
 /// A data folder and, unless it was killed, the postmaster over it.
 #[derive(Debug)]
@@ -46,18 +53,25 @@ struct Setting {
     log: PathBuf,
     run_as: Option<Identity>,
     password: String,
+    disk: Option<Disk>,
 }
 
 impl Cluster {
-    pub(crate) async fn start(server: &PostgresServer, site: Site<'_>) -> anyhow::Result<Self> {
+    pub(crate) async fn start(
+        server: &PostgresServer,
+        site: Site<'_>,
+        prepared: Prepared,
+    ) -> anyhow::Result<Self> {
         let home = site.folder.join("postgres");
         private_folder(&home, site.run_as)?;
+        let disk = prepared.small_disks.then(|| Disk::over(&home, SMALL_DISK_MIB, site.run_as));
         let setting = Setting {
             bin: server.bin.clone(),
             data: home.join("data"),
             log: site.folder.join("postgres.log"),
             run_as: site.run_as,
             password: hex::encode(rand::random::<[u8; 16]>()),
+            disk: disk.transpose()?,
         };
         setting.initdb(&home).await?;
         let mut attempt = 1;
@@ -73,6 +87,20 @@ impl Cluster {
 
     pub(crate) fn url(&self) -> String {
         self.setting.url(self.port)
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.process.is_running()
+    }
+
+    /// The disk that can be full, if it was started with one.
+    pub(crate) fn disk(&self) -> Option<&Disk> {
+        self.setting.disk.as_ref()
+    }
+
+    /// Where a program that looks after it may write its log.
+    pub(crate) fn log(&self) -> &Path {
+        &self.setting.log
     }
 
     /// The postmaster first.
@@ -185,6 +213,7 @@ impl Setting {
             // None: the path of a socket may have 107 bytes, a temporary folder may be longer.
             .args(["-c", "unix_socket_directories="])
             .args(["-c", "max_connections=200"])
+            .args(self.disk.iter().flat_map(|_| SHORT_LOG))
             // In the data folder, so that nothing stays in /dev/shm after a kill.
             .args(["-c", "dynamic_shared_memory_type=mmap"])
             // An immediate shutdown gives shared memory back, SIGKILL would not.

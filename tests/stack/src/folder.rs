@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use nix::sys::signal::Signal;
 
 use crate::identity::{Identity, give};
-use crate::{Progress, process_table};
+use crate::{Progress, disk, process_table};
 
 const PREFIX: &str = "leasehold-stack-";
 /// Held by the owner as long as it lives, whatever happens to its process number.
@@ -110,6 +110,7 @@ fn sweep(parent: &Path) -> Vec<PathBuf> {
                 break;
             }
         }
+        disk::unmount_below(folder);
         fs::remove_dir_all(folder).ok();
     }
     left

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::iter;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
@@ -11,6 +12,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo as _};
 
 use crate::clock::Clock;
+use crate::disk::Disk;
 use crate::folder::private_folder;
 use crate::identity::{Identity, give};
 use crate::launch::Launch;
@@ -23,6 +25,8 @@ use crate::stack::Prepared;
 /// How long a connection of [`LeaseNode::connection`] waits for the node: long enough for a disk
 /// that is slow to sync, short enough for a test that paused the node.
 const RESPONSE_LIMIT: Duration = Duration::from_secs(5);
+/// A small disk: room for the log of some ten thousand leases.
+const SMALL_DISK_MIB: u32 = 8;
 /// Pause between two tries to get a port back.
 const PORT_POLL: Duration = Duration::from_millis(100);
 
@@ -54,14 +58,15 @@ enum Kind {
 
 /// What is needed to start it again.
 #[derive(Clone, Debug)]
-struct Started {
+pub(crate) struct Started {
     program: PathBuf,
     folder: PathBuf,
     log: PathBuf,
     persistence: Persistence,
     run_as: Option<Identity>,
     args: Vec<OsString>,
-    clock: Option<Clock>,
+    pub(crate) clock: Option<Clock>,
+    pub(crate) disk: Option<Arc<Disk>>,
 }
 
 impl LeaseNode {
@@ -80,7 +85,9 @@ impl LeaseNode {
         let run_as = site.run_as;
         let clock = site.folder.join(format!("{name}.clock"));
         let clock = prepared.clocks.then(|| Clock::new(clock)).transpose()?;
-        Started { program, folder, log, persistence, run_as, args: Vec::new(), clock }
+        let disk = prepared.small_disks.then(|| Disk::over(&folder, SMALL_DISK_MIB, run_as));
+        let disk = disk.transpose()?.map(Arc::new);
+        Started { program, folder, log, persistence, run_as, args: Vec::new(), clock, disk }
             .begin_anew(name)
             .await
     }
@@ -101,7 +108,7 @@ impl LeaseNode {
         std::fs::write(&file, config)?;
         give(&file, started.run_as)?;
         let args = iter::once(file.into()).chain(args.iter().map(OsString::from)).collect();
-        let started = Started { folder, log, args, clock: None, ..*started.clone() };
+        let started = Started { folder, log, args, clock: None, disk: None, ..*started.clone() };
         started.begin_anew(name.to_owned()).await
     }
 
@@ -216,9 +223,10 @@ impl LeaseNode {
         connect(&self.url()).await.with_context(at)
     }
 
-    pub(crate) fn clock(&self) -> Option<&Clock> {
+    /// What it was started with; `None` when the stack did not start it.
+    pub(crate) fn started(&self) -> Option<&Started> {
         match &self.kind {
-            Kind::Started { started, .. } => started.clock.as_ref(),
+            Kind::Started { started, .. } => Some(started),
             Kind::Given(_) => None,
         }
     }
@@ -259,7 +267,7 @@ impl Started {
     }
 
     fn launch(&self, name: &str, address: SocketAddr) -> Launch {
-        let Self { program, folder, log, persistence, run_as, args, clock } = self;
+        let Self { program, folder, log, persistence, run_as, args, clock, .. } = self;
         let append: &[&str] = match persistence {
             Persistence::Durable => &["--appendonly", "yes", "--appendfsync", "always"],
             Persistence::None => &["--appendonly", "no"],

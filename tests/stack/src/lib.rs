@@ -10,6 +10,7 @@
 //! | `LEASEHOLD_REDIS_URLS` | lease nodes to use as they are, comma-separated |
 //! | `LEASEHOLD_DATABASE_URL` | the Postgres to use as it is |
 //! | `LEASEHOLD_SERVERS` | `fetch` ignores the machine's own servers, `system` never fetches |
+//! | `LEASEHOLD_FAKETIME`, `LEASEHOLD_ROOT`, `LEASEHOLD_STRACE` | `required`: tests that need these [`Means`] may not be skipped |
 //!
 //! For development and tests only: the fetched servers are small third-party packages.
 
@@ -17,6 +18,7 @@ pub mod audit;
 mod buyers;
 mod clock;
 mod cluster;
+mod disk;
 mod fetch;
 mod find;
 mod folder;
@@ -30,6 +32,7 @@ mod node_faults;
 mod package;
 mod ports;
 mod postgres;
+mod postgres_faults;
 mod process;
 mod process_table;
 mod progress;
@@ -38,6 +41,7 @@ mod readiness;
 mod replica;
 mod shop;
 mod sidecar;
+mod slow_sync;
 mod sources;
 mod spawner;
 mod stack;
@@ -51,6 +55,7 @@ pub use crate::means::Means;
 pub use crate::node_faults::ConnectionLimit;
 pub use crate::ports::free_port;
 pub use crate::postgres::Postgres;
+pub use crate::postgres_faults::TakenConnections;
 pub use crate::process::Process;
 pub use crate::process_table::is_alive;
 pub use crate::progress::{Progress, Silent, Stderr};
@@ -58,5 +63,6 @@ pub use crate::proxy::{Link, Proxy};
 pub use crate::replica::{Program, Replica, ReplicaConfig};
 pub use crate::shop::{Answer, Keys, Shop};
 pub use crate::sidecar::{Sidecar, SidecarConfig};
+pub use crate::slow_sync::SlowSync;
 pub use crate::sources::{Policy, Sources};
 pub use crate::stack::{Prepared, Stack, StackConfig};

@@ -4,13 +4,18 @@ use std::env;
 use std::io::Write as _;
 use std::thread;
 
-use crate::clock;
+use crate::{clock, disk, slow_sync};
 
 /// What some faults need. A test without it is skipped aloud.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Means {
     /// To set the clock of a process: libfaketime. `LEASEHOLD_FAKETIME=required` forbids to skip.
     Clocks,
+    /// To give a server a disk that can be full: root, and the right to mount.
+    /// `LEASEHOLD_ROOT=required` forbids to skip.
+    SmallDisks,
+    /// To hold up the syncs of a process: strace. `LEASEHOLD_STRACE=required` forbids to skip.
+    SlowSyncs,
 }
 
 impl Means {
@@ -39,17 +44,22 @@ impl Means {
         false
     }
 
-    /// Why this machine lacks it; `None` if it does not.
+    /// Why this machine lacks it; `None` if it does not. Blocks while it is tried out.
     #[must_use]
-    pub fn missing(self) -> Option<String> {
-        match self {
-            Self::Clocks => clock::library().is_none().then(|| clock::MISSING.to_owned()),
-        }
+    pub fn missing(self) -> Option<&'static str> {
+        let (is_missing, why) = match self {
+            Self::Clocks => (clock::library().is_none(), clock::MISSING),
+            Self::SmallDisks => (!disk::can_be_mounted(), disk::MISSING),
+            Self::SlowSyncs => (!slow_sync::is_possible(), slow_sync::MISSING),
+        };
+        is_missing.then_some(why)
     }
 
     const fn variable(self) -> &'static str {
         match self {
             Self::Clocks => "LEASEHOLD_FAKETIME",
+            Self::SmallDisks => "LEASEHOLD_ROOT",
+            Self::SlowSyncs => "LEASEHOLD_STRACE",
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Further verbs that break a lease node: its clock, its data, its memory, its scripts, its connections.
+//! Further verbs that break a lease node: its clock, its data, its memory, its scripts, its connections, its
+//! disk.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -7,7 +8,9 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use redis::Cmd;
 
+use crate::disk::Disk;
 use crate::lease_node::LeaseNode;
+use crate::slow_sync::SlowSync;
 
 /// How long a server may take to obey.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
@@ -22,7 +25,8 @@ impl LeaseNode {
     pub fn jump_clock(&self, seconds: i64) -> anyhow::Result<()> {
         self.ours("set to another time")?;
         let no_clock = || format!("{}: started without a clock that can be set", self.name());
-        self.clock().with_context(no_clock)?.jump(seconds)
+        let clock = self.started().and_then(|started| started.clock.as_ref());
+        clock.with_context(no_clock)?.jump(seconds)
     }
 
     /// Makes it forget everything (`FLUSHALL`), on disk too.
@@ -85,6 +89,44 @@ impl LeaseNode {
         let mut limit = ConnectionLimit::connect(self.address()).with_context(about)?;
         limit.set(most).with_context(about)?;
         Ok(limit)
+    }
+
+    /// Takes all the room on its disk. Writes fail from about the next one on: with
+    /// [`Persistence::Durable`](crate::Persistence::Durable) the server ends at the first that it cannot
+    /// keep, since it may not acknowledge it.
+    ///
+    /// # Errors
+    /// When the stack did not start it, or not with [`Prepared::small_disks`](crate::Prepared::small_disks).
+    pub fn fill_disk(&self) -> anyhow::Result<()> {
+        self.own_disk()?.fill()
+    }
+
+    /// Gives the room back after [`LeaseNode::fill_disk`]. One that has ended is to be restarted.
+    ///
+    /// # Errors
+    /// As [`LeaseNode::fill_disk`].
+    pub fn free_disk(&self) -> anyhow::Result<()> {
+        self.own_disk()?.free()
+    }
+
+    /// Has each of its syncs to the disk take so much longer, until the guard is dropped. With
+    /// [`Persistence::Durable`](crate::Persistence::Durable) that is each write. It may be killed and
+    /// restarted meanwhile (and syncs fast then), but not paused.
+    ///
+    /// # Errors
+    /// When it has ended, the stack did not start it, or there is no
+    /// [`Means::SlowSyncs`](crate::Means::SlowSyncs).
+    pub async fn slow_sync(&self, delay: Duration) -> anyhow::Result<SlowSync> {
+        let process = self.ours("slowed down")?;
+        ensure!(process.is_running(), "{}: cannot be slowed down, it has ended", self.name());
+        let log = process.log_path().with_file_name(format!("{}-strace.log", self.name()));
+        SlowSync::of(|| vec![process.pid()], delay, log).await
+    }
+
+    fn own_disk(&self) -> anyhow::Result<&Disk> {
+        self.ours("put on another disk")?;
+        let no_disk = || format!("{}: started without a small disk", self.name());
+        self.started().and_then(|started| started.disk.as_deref()).with_context(no_disk)
     }
 
     async fn tell(&self, verb: &str, what: &Cmd) -> anyhow::Result<()> {

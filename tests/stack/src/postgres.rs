@@ -9,6 +9,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use crate::cluster::Cluster;
 use crate::machine::{PostgresServer, Site};
+use crate::stack::Prepared;
 
 /// How long a statement of ours may take: a new database is a few copied files.
 const STATEMENT_LIMIT: Duration = Duration::from_secs(60);
@@ -26,8 +27,12 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    pub(crate) async fn start(server: &PostgresServer, site: Site<'_>) -> anyhow::Result<Self> {
-        let cluster = Cluster::start(server, site).await?;
+    pub(crate) async fn start(
+        server: &PostgresServer,
+        site: Site<'_>,
+        prepared: Prepared,
+    ) -> anyhow::Result<Self> {
+        let cluster = Cluster::start(server, site, prepared).await?;
         Ok(Self { url: cluster.url(), cluster: Some(cluster), created: Mutex::default() })
     }
 
@@ -112,7 +117,7 @@ impl Postgres {
         }
     }
 
-    fn ours(&self, verb: &str) -> anyhow::Result<&Cluster> {
+    pub(crate) fn ours(&self, verb: &str) -> anyhow::Result<&Cluster> {
         let why = || format!("the postgres is from LEASEHOLD_DATABASE_URL and cannot be {verb}");
         self.cluster.as_ref().with_context(why)
     }

@@ -32,6 +32,10 @@ pub struct Prepared {
     /// The clocks of the lease nodes can be set ([`LeaseNode::jump_clock`]); needs
     /// [`Means::Clocks`](crate::Means::Clocks).
     pub clocks: bool,
+    /// The data of lease nodes and Postgres is on small disks that can be filled
+    /// ([`LeaseNode::fill_disk`], [`Postgres::fill_disk`]); needs
+    /// [`Means::SmallDisks`](crate::Means::SmallDisks). They are in memory: syncs cost nothing.
+    pub small_disks: bool,
 }
 
 impl Default for StackConfig {
@@ -172,7 +176,7 @@ async fn start_postgres(
     progress: &dyn Progress,
 ) -> anyhow::Result<Option<Postgres>> {
     let postgres = match (server, &sources.database_url) {
-        (Some(server), _) => Postgres::start(&server, site).await?,
+        (Some(server), _) => Postgres::start(&server, site, config.prepared).await?,
         (None, Some(url)) if config.postgres => Postgres::given(url).await?,
         (None, _) => return Ok(None),
     };

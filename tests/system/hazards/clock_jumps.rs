@@ -23,7 +23,7 @@ const LONG_TTL: Duration = Duration::from_secs(60);
 const HOUR: i64 = 60 * 60;
 const DAY: i64 = 24 * HOUR;
 
-const CLOCKS: Prepared = Prepared { clocks: true };
+const CLOCKS: Prepared = Prepared { clocks: true, small_disks: false };
 
 /// Three nodes that vote and whose clocks can be set; `None` if that cannot be had here.
 async fn nodes_with_clocks(postgres: bool) -> Option<Stack> {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test, in helpers too")]
 
 mod breaking;
+mod disks;
 mod left_behind;
 mod node_faults;
 mod processes;

@@ -21,7 +21,7 @@ async fn the_clock_of_one_node_jumps_and_what_has_run_out_is_gone() {
     if !Means::Clocks.are_here() {
         return;
     }
-    let prepared = Prepared { clocks: true };
+    let prepared = Prepared { clocks: true, ..Prepared::default() };
     let mut stack = start(StackConfig { prepared, ..only_nodes(2) }).await;
     let mut connection = stack.nodes[0].connection().await.unwrap();
     let set = redis::cmd("SET").arg("key").arg(1).arg("PX").arg(600_000).clone();
