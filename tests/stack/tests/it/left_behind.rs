@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use leasehold_stack::{Launch, Process, is_alive};
+use leasehold_stack::{Launch, Means, Prepared, Process, StackConfig, is_alive};
 
 use crate::{LIMIT, only_nodes, pids, small, start};
 
@@ -25,7 +25,10 @@ async fn dropping_the_stack_ends_every_process_and_removes_the_folder() {
 #[tokio::test]
 #[ignore = "runs until it is killed"]
 async fn holds_a_stack_until_killed() {
-    let stack = start(small()).await;
+    // On disks of their own, where that is possible: they have to go as well.
+    let small_disks = Means::SmallDisks.missing().is_none();
+    let prepared = Prepared { small_disks, ..Prepared::default() };
+    let stack = start(StackConfig { prepared, ..small() }).await;
     let pids = pids(&stack);
     if std::env::var_os("IT_PAUSED").is_some() {
         stack.nodes[0].pause().unwrap();
