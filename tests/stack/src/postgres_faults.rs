@@ -18,6 +18,12 @@ const AT_A_TIME: usize = 8;
 const TAKE_LIMIT: Duration = Duration::from_secs(120);
 /// How long it may take to end for want of room.
 const RUN_OUT_LIMIT: Duration = Duration::from_secs(60);
+/// How often room that was given back is taken again.
+const FILL_POLL: Duration = Duration::from_millis(1);
+/// Has the log of writes go on in another file, of which few are there in advance. A checkpoint would make
+/// new ones of old ones.
+const NEXT_LOG_FILE: &str =
+    "select pg_logical_emit_message(false, 'leasehold', 'x'); select pg_switch_wal()";
 /// What Postgres says when it has no connection left.
 const TOO_MANY: &str = "53300";
 
@@ -39,15 +45,25 @@ impl Postgres {
     /// As [`Postgres::fill_disk`], and when it does not end within a minute.
     pub async fn run_out_of_disk(&self) -> anyhow::Result<()> {
         let (disk, cluster, begun) = (self.own_disk()?, self.ours("filled")?, Instant::now());
-        while cluster.is_running() {
-            ensure!(begun.elapsed() < RUN_OUT_LIMIT, "postgres: goes on without room on its disk");
-            // A process that ends gives a little room back, with which it might go on.
-            disk.fill()?;
-            for statement in ["select pg_switch_wal()", "checkpoint"] {
-                execute(self.url(), statement).await.ok();
+        let filling = async {
+            while cluster.is_running() {
+                ensure!(begun.elapsed() < RUN_OUT_LIMIT, "postgres: goes on with a full disk");
+                // Again and again: processes that end give a little room back, and with that the next
+                // ones might go on.
+                disk.fill()?;
+                tokio::time::sleep(FILL_POLL).await;
             }
+            Ok(())
+        };
+        let writing = async {
+            loop {
+                execute(self.url(), NEXT_LOG_FILE).await.ok();
+            }
+        };
+        tokio::select! {
+            ended = filling => ended,
+            never = writing => never,
         }
-        Ok(())
     }
 
     /// Gives the room back after [`Postgres::fill_disk`]. One that has ended is to be restarted.
