@@ -57,7 +57,7 @@ pub use crate::ports::free_port;
 pub use crate::postgres::Postgres;
 pub use crate::postgres_faults::TakenConnections;
 pub use crate::process::Process;
-pub use crate::process_table::is_alive;
+pub use crate::process_table::{is_alive, is_stopped};
 pub use crate::progress::{Progress, Silent, Stderr};
 pub use crate::proxy::{Link, Proxy};
 pub use crate::replica::{Program, Replica, ReplicaConfig};

@@ -33,7 +33,8 @@ struct Cli {
     #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(20..=50_000))]
     buyers: u32,
 
-    /// Leave everything running afterwards, and print the addresses to try
+    /// Leave everything running afterwards, and print the addresses to try. Lines on standard input, such as
+    /// "pause node-1" or "cut replica-1 postgres", then break it; "help" lists them
     #[arg(long)]
     keep: bool,
 }

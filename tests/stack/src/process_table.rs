@@ -27,7 +27,8 @@ pub fn is_alive(pid: u32) -> bool {
 }
 
 /// Whether `pid` stands still after SIGSTOP; `None` when there is no such process.
-pub(crate) fn is_stopped(pid: u32) -> Option<bool> {
+#[must_use]
+pub fn is_stopped(pid: u32) -> Option<bool> {
     state(pid).filter(|state| *state != 'Z').map(|state| state == 'T')
 }
 

@@ -1,7 +1,9 @@
 //! The main job, step by step.
 
+mod by_hand;
 mod holder;
 mod report;
+mod verb;
 
 use std::{
     io::IsTerminal as _,
@@ -12,8 +14,8 @@ use std::{
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use leasehold_stack::{
-    Answered, Arrivals, Buyers, Keys, Program, Progress as _, Replica, ReplicaConfig, Shop, Stack,
-    StackConfig, Stderr, audit::Books,
+    Answered, Arrivals, Buyers, Keys, Links, Program, Progress as _, Replica, ReplicaConfig, Shop,
+    Stack, StackConfig, Stderr, audit::Books,
 };
 
 use crate::Cli;
@@ -43,15 +45,18 @@ struct World {
     shop: Shop,
     replicas: Vec<Replica>,
     config: ReplicaConfig,
+    /// Of each replica, in their order; none when nobody is going to break them.
+    links: Vec<Links>,
     // Last: the servers end after the replicas.
     stack: Stack,
 }
 
 /// Runs the job; `false` when the result is not what it must be.
 pub(crate) async fn run(cli: Cli) -> anyhow::Result<bool> {
-    // Each of thousands of buyers has a connection of its own.
+    // Each of thousands of buyers has a connection of its own, and each of a replica through its links has two.
+    let links = if cli.keep { 100 * u64::from(cli.replicas) } else { 0 };
     let (open_files, needed) =
-        (leasehold_kit::serve::raise_open_files(), u64::from(cli.buyers) + 300);
+        (leasehold_kit::serve::raise_open_files(), u64::from(cli.buyers) + 300 + links);
     anyhow::ensure!(
         open_files >= needed,
         "{} buyers need {needed} open files, the limit is {open_files}: raise it (ulimit -n) or take fewer (--buyers)",
@@ -68,12 +73,19 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<bool> {
     progress.step("making the tables");
     config.migrate().await?;
     let mut replicas = Vec::new();
+    let mut links = Vec::new();
     for number in 1..=cli.replicas {
-        replicas.push(config.start(&format!("replica-{number}")).await?);
+        let mut own = config.clone();
+        if cli.keep {
+            let between = Links::between(&stack).await?;
+            own = config.through(&between);
+            links.push(between);
+        }
+        replicas.push(own.start(&format!("replica-{number}")).await?);
     }
     let at: Vec<&str> = replicas.iter().map(Replica::url).collect();
     progress.step(&format!("replicas listen at {}", at.join(", ")));
-    let mut world = World { shop: Shop::new(keys), replicas, config, stack };
+    let mut world = World { shop: Shop::new(keys), replicas, config, links, stack };
 
     let first = first_sale(&cli, &world, &progress).await?;
     report::print(&cli, &world, &first);
@@ -83,8 +95,8 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<bool> {
     report::verdict(right);
     if cli.keep {
         report::addresses(&world, second.sale);
-        // Until a person ends it: see `interrupted`.
-        std::future::pending::<()>().await;
+        // Until a person ends it: see `interrupted` too.
+        by_hand::serve(&mut world).await;
     }
     Ok(right)
 }

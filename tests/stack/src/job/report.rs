@@ -174,6 +174,17 @@ pub(super) fn addresses(world: &World, sale: Uuid) {
     say!("    | grep ^leasehold");
 }
 
+/// An answer to somebody who breaks the stack by hand.
+pub(super) fn answer(text: &str) {
+    say!("{text}");
+}
+
+/// Shows that the next line may be written.
+pub(super) fn prompt() {
+    let mut stdout = std::io::stdout();
+    write!(stdout, "> ").and_then(|()| stdout.flush()).ok();
+}
+
 fn percentiles(times: impl Iterator<Item = Duration>) -> String {
     // Microseconds up to ten minutes, three digits: cannot fail for these bounds.
     let Ok(mut histogram) = Histogram::<u64>::new_with_bounds(1, 600_000_000, 3) else {
