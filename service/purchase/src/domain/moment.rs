@@ -47,8 +47,9 @@ impl Moment {
         let invalid =
             || Invalid::new(field, "must be a date and time with zone, as in 2030-01-31T20:00:00Z");
         let read = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| invalid())?;
-        let millis =
-            i64::try_from(read.unix_timestamp_nanos() / 1_000_000).map_err(|_| invalid())?;
+        // Down, also before 1970: less than a millisecond before it is still before it.
+        let millis = read.unix_timestamp_nanos().div_euclid(1_000_000);
+        let millis = i64::try_from(millis).map_err(|_| invalid())?;
         if !(0..=LATEST).contains(&millis) {
             return Err(invalid());
         }
@@ -91,7 +92,14 @@ mod tests {
 
     #[test]
     fn what_cannot_be_shown_is_refused() {
-        for text in ["", "tomorrow", "2030-01-31", "2030-01-31T20:00:00", "1969-12-31T23:59:59Z"] {
+        for text in [
+            "",
+            "tomorrow",
+            "2030-01-31",
+            "2030-01-31T20:00:00",
+            "1969-12-31T23:59:59Z",
+            "1969-12-31T23:59:59.9999Z",
+        ] {
             assert_eq!(Moment::parse("closes_at", text).unwrap_err().field, "closes_at", "{text}");
         }
         assert_eq!(Moment::from_millis(i64::MAX).plus_millis(i64::MAX).as_millis(), LATEST);
