@@ -59,6 +59,14 @@ pub enum Fault {
     HolderToNodes(usize, Way),
     /// A lease node forgets everything (FLUSHALL).
     Forget(usize),
+    /// A lease node's memory is full.
+    RefuseWrites(usize),
+    /// A lease node forgets its scripts.
+    ForgetScripts(usize),
+    /// A lease node hangs up, and takes so many new connections.
+    Connections(usize, usize),
+    /// The clock of a lease node or a replica is so many seconds ahead, or behind.
+    Clock(Victim, i64),
 }
 
 impl Fault {
@@ -82,6 +90,11 @@ impl Fault {
             Self::ToReplica(..) => "link to a replica",
             Self::HolderToNodes(..) => "links of a lock holder",
             Self::Forget(_) => "a node forgets",
+            Self::RefuseWrites(_) => "a node's memory is full",
+            Self::ForgetScripts(_) => "a node forgets scripts",
+            Self::Connections(..) => "a node has few connections",
+            Self::Clock(Victim::Replica(_), _) => "the clock of a replica",
+            Self::Clock(..) => "the clock of a node",
         }
     }
 
@@ -116,6 +129,12 @@ impl Fault {
                 format!("holder {} ↔ all nodes {}", holder + 1, way(how))
             }
             Self::Forget(node) => format!("{} forgets", Victim::Node(node)),
+            Self::RefuseWrites(node) => format!("{} refuses writes", Victim::Node(node)),
+            Self::ForgetScripts(node) => format!("{} forgets scripts", Victim::Node(node)),
+            Self::Connections(node, most) => {
+                format!("{} takes {most} connections", Victim::Node(node))
+            }
+            Self::Clock(victim, seconds) => format!("clock of {victim} {seconds:+} s"),
             Self::KillBeforeWrite | Self::KillAfterWrite | Self::PauseBeforeWrite => {
                 self.kind().to_owned()
             }
@@ -138,7 +157,11 @@ impl Fault {
             }
             Self::ToReplica(replica, _) => vec![Claim::ToReplica(replica)],
             Self::HolderToNodes(holder, _) => vec![Claim::Holder(holder)],
-            Self::Forget(node) => vec![Claim::Process(Victim::Node(node))],
+            Self::Forget(node)
+            | Self::RefuseWrites(node)
+            | Self::ForgetScripts(node)
+            | Self::Connections(node, _) => vec![Claim::Process(Victim::Node(node))],
+            Self::Clock(victim, _) => vec![Claim::Process(victim)],
         }
     }
 }
@@ -199,4 +222,14 @@ impl Planned {
     pub fn ends(&self) -> Duration {
         self.at + self.lasts
     }
+}
+
+/// A fault that happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Happened {
+    /// The fault, with the times at which it really began and was undone.
+    pub fault: Planned,
+    /// Which replica it met and when, by its index: of a planted fault, the one that came by; of one
+    /// at a replica's process, that one.
+    pub met: Option<(usize, Duration)>,
 }

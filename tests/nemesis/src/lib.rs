@@ -1,13 +1,24 @@
 //! Faults at random moments, buyers and lock holders under them, and an oracle over all that they
 //! were told.
 //!
-//! [`schedule`] draws faults from a seed; [`history`] is what everybody asked and was told; [`oracle`]
-//! says what of it cannot be; [`shrink()`] finds few faults that still go wrong.
+//! [`Schedule`] draws faults from a seed; [`run()`] lives through them with real servers; [`history`]
+//! is what everybody asked and was told; [`oracle`] says what of it cannot be; [`shrink()`] finds few
+//! faults that still go wrong; [`report`] is for people.
 
 pub mod fault;
+mod figures;
 pub mod history;
+mod holders;
+mod load;
 pub mod oracle;
-pub mod schedule;
+pub mod report;
+mod run;
+mod schedule;
+pub mod show;
 mod shrink;
+mod site;
 
+pub use figures::{Accepted, Figures, Spread};
+pub use run::{Control, Plan, RESUMES_WITHIN, Ran, Watch, run};
+pub use schedule::{Schedule, Shape};
 pub use shrink::shrink;

@@ -11,8 +11,6 @@ use crate::fault::{Claim, Fault, Planned, Victim, Way};
 const LASTS_MAX: Duration = Duration::from_secs(5);
 /// The shortest.
 const LASTS_MIN: Duration = Duration::from_millis(100);
-/// The pause between two faults' beginnings, at most. Several are under way at once.
-const GAP_MAX: Duration = Duration::from_millis(1500);
 /// How often a draw that is in the way of a fault under way is repeated.
 const DRAWS: u32 = 20;
 
@@ -25,6 +23,8 @@ pub struct Shape {
     pub replicas: usize,
     /// Lock holders.
     pub holders: usize,
+    /// Whether clocks can be set.
+    pub clocks: bool,
 }
 
 /// A run's faults in the order in which they begin.
@@ -35,19 +35,23 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// Draws the faults of a run of this length. The same seed and shape give the same faults; a
+    /// The pause between two faults' beginnings, at most, unless told otherwise: mostly one or two are
+    /// under way at once.
+    pub const GAP: Duration = Duration::from_millis(2500);
+
+    /// Draws the faults of a run of this length, `gap` between their beginnings at most. The same seed and shape give the same faults; a
     /// longer run begins with those of a shorter one.
     ///
     /// All faults are undone before the run ends. Only one node ever forgets: that a majority
     /// forgets at once is another promise, with a test of its own (`tests/system`, `total_loss`).
     #[must_use]
-    pub fn random(seed: u64, length: Duration, shape: Shape) -> Self {
+    pub fn random(seed: u64, length: Duration, shape: Shape, gap: Duration) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let forgetful = random.random_range(0..shape.nodes);
         let mut faults: Vec<Planned> = Vec::new();
         let mut at = Duration::ZERO;
         loop {
-            at += GAP_MAX.mul_f64(random.random::<f64>());
+            at += gap.mul_f64(random.random::<f64>());
             let lasts = lasting(&mut random);
             // Decided by the beginning alone, so that a longer run begins with the same faults.
             if at + LASTS_MAX >= length {
@@ -60,6 +64,13 @@ impl Schedule {
             });
             faults.extend(drawn);
         }
+    }
+
+    /// Whether all nodes' clocks run at one speed, which the exclusivity of leases rests on, and the
+    /// fence does not.
+    #[must_use]
+    pub fn keeps_time(&self) -> bool {
+        !self.faults.iter().any(|one| matches!(one.fault, Fault::Clock(Victim::Node(_), _)))
     }
 
     /// How long a run of these faults takes.
@@ -92,7 +103,7 @@ fn draw(random: &mut StdRng, shape: Shape, forgetful: usize) -> Fault {
     let node = random.random_range(0..shape.nodes);
     let replica = random.random_range(0..shape.replicas);
     let way = WAYS.choose(random).copied().unwrap_or(Way::Cut);
-    match random.random_range(0..20) {
+    match random.random_range(0..25) {
         0 | 1 => Fault::Kill(Victim::Replica(replica)),
         2 | 3 => Fault::Pause(Victim::Replica(replica)),
         4 => Fault::Drain(replica),
@@ -108,8 +119,19 @@ fn draw(random: &mut StdRng, shape: Shape, forgetful: usize) -> Fault {
         15 => Fault::ToNodes(replica, way),
         16 | 17 => Fault::ToReplica(replica, way),
         18 if shape.holders > 0 => Fault::HolderToNodes(random.random_range(0..shape.holders), way),
+        19 => Fault::RefuseWrites(node),
+        20 => Fault::ForgetScripts(node),
+        21 => Fault::Connections(node, random.random_range(0..4)),
+        22 if shape.clocks => Fault::Clock(Victim::Replica(replica), jump(random)),
+        23 if shape.clocks => Fault::Clock(Victim::Node(forgetful), jump(random)),
         _ => Fault::Forget(forgetful),
     }
+}
+
+/// Some seconds or about a day, ahead or behind.
+fn jump(random: &mut StdRng) -> i64 {
+    let far = if random.random() { 100_000 } else { 5 };
+    random.random_range(-far..=far)
 }
 
 /// Whether nothing under way is in its way.
@@ -138,15 +160,19 @@ const RECOVERY: Duration = Duration::from_millis(500);
 mod tests {
     use super::*;
 
-    const SHAPE: Shape = Shape { nodes: 3, replicas: 3, holders: 3 };
+    const SHAPE: Shape = Shape { nodes: 3, replicas: 3, holders: 3, clocks: true };
     const HOUR: Duration = Duration::from_secs(3600);
+
+    fn random(seed: u64, length: Duration) -> Schedule {
+        Schedule::random(seed, length, SHAPE, Schedule::GAP)
+    }
 
     #[test]
     fn a_seed_gives_the_same_faults_and_a_longer_run_begins_with_them() {
-        let long = Schedule::random(7, HOUR, SHAPE);
-        assert_eq!(long, Schedule::random(7, HOUR, SHAPE));
-        assert_ne!(long, Schedule::random(8, HOUR, SHAPE));
-        let short = Schedule::random(7, HOUR / 60, SHAPE);
+        let long = random(7, HOUR);
+        assert_eq!(long, random(7, HOUR));
+        assert_ne!(long, random(8, HOUR));
+        let short = random(7, HOUR / 60);
         assert_eq!(short.faults, long.faults[..short.faults.len()]);
         assert!(short.faults.len() > 20, "{}", short.faults.len());
     }
@@ -154,7 +180,7 @@ mod tests {
     #[test]
     fn nobody_has_two_faults_at_once_and_all_end_in_time() {
         for seed in 0..20 {
-            let faults = Schedule::random(seed, HOUR / 10, SHAPE).faults;
+            let faults = random(seed, HOUR / 10).faults;
             for (index, one) in faults.iter().enumerate() {
                 assert!(one.ends() <= HOUR / 10);
                 for two in faults[index + 1..].iter().filter(|two| two.at < one.ends()) {
@@ -168,16 +194,16 @@ mod tests {
 
     #[test]
     fn every_kind_of_fault_is_drawn() {
-        let faults = Schedule::random(1, HOUR, SHAPE).faults;
+        let faults = random(1, HOUR).faults;
         let mut kinds: Vec<&str> = faults.iter().map(|planned| planned.fault.kind()).collect();
         kinds.sort_unstable();
         kinds.dedup();
-        assert_eq!(kinds.len(), 16, "{kinds:?}");
+        assert_eq!(kinds.len(), 21, "{kinds:?}");
     }
 
     #[test]
     fn a_schedule_survives_its_file() {
-        let schedule = Schedule::random(3, HOUR / 60, SHAPE);
+        let schedule = random(3, HOUR / 60);
         let text = serde_json::to_string(&schedule).unwrap();
         assert_eq!(serde_json::from_str::<Schedule>(&text).unwrap(), schedule);
     }

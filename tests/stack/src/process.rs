@@ -91,6 +91,12 @@ impl Process {
         matches!(self.child().try_wait(), Ok(None))
     }
 
+    /// Whether it stands (SIGSTOP), whoever stopped it.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        process_table::is_stopped(self.pid) == Some(true)
+    }
+
     /// Stops it where it stands (SIGSTOP) and returns when it stands.
     ///
     /// # Errors

@@ -29,6 +29,7 @@ mod migrations;
 mod node_limits;
 mod node_refuses;
 mod node_scripts;
+mod older_tables;
 mod overload;
 mod pair;
 mod permissions;

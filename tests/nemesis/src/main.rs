@@ -1,0 +1,232 @@
+//! `nemesis`: breaks servers at random under load, and says whether anything was oversold, lost or
+//! written by somebody stale.
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use clap::Parser;
+use leasehold_nemesis::{
+    Control, Plan, Ran, Schedule, Shape, fault::Planned, report, run, show::Screen, show::print,
+    shrink,
+};
+use leasehold_stack::{Means, Program};
+
+/// Breaks lease nodes, Postgres, replicas and the ways between them at random, while buyers buy and
+/// programs hold leases; then examines all that they were told.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "nemesis", version)]
+struct Cli {
+    /// What the faults and the load are drawn from; a fresh one by default
+    #[arg(long)]
+    seed: Option<u64>,
+
+    /// How long faults happen
+    #[arg(long, default_value_t = 2.0, conflicts_with = "schedule", value_parser = minutes)]
+    minutes: f64,
+
+    /// The faults of an earlier run, from the file that it wrote
+    #[arg(long)]
+    schedule: Option<PathBuf>,
+
+    /// Seconds between the beginnings of faults, at most; half of that on average
+    #[arg(long, default_value_t = Schedule::GAP.as_secs_f64(), value_parser = seconds)]
+    gap: f64,
+
+    /// Replicas of the purchase service
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(2..=9))]
+    replicas: u16,
+
+    /// Lease nodes
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(3..=9))]
+    nodes: u16,
+
+    /// Programs that hold leases without the service
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(0..=20))]
+    holders: u16,
+
+    /// Buyers
+    #[arg(long, default_value_t = 48, value_parser = clap::value_parser!(u16).range(1..=5000))]
+    clients: u16,
+
+    /// Requests a second, of all buyers together
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    rate: u32,
+
+    /// Leaves clocks alone; they are also left alone where libfaketime is missing
+    #[arg(long)]
+    no_clocks: bool,
+
+    /// Takes a protection away: then something must be found
+    #[arg(long)]
+    control: Option<Control>,
+
+    /// When something is found, looks for few faults that suffice
+    #[arg(long)]
+    shrink: bool,
+
+    /// Where the page about the run goes; its faults and figures go beside it
+    #[arg(long, default_value = "target/nemesis/report.html")]
+    report: PathBuf,
+}
+
+fn minutes(text: &str) -> Result<f64, String> {
+    within(text, 0.1, 10_000.0)
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    within(text, 0.1, 600.0)
+}
+
+fn within(text: &str, least: f64, most: f64) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        Ok(_) => Err(format!("not from {least} to {most}")),
+        Err(_) => Err("not a number".to_owned()),
+    }
+}
+
+fn main() -> ExitCode {
+    let mut args: Vec<OsString> = std::env::args_os().collect();
+    // The replicas are this same program.
+    if args.get(1).is_some_and(|arg| arg == "purchase") {
+        let _program = args.remove(0);
+        return leasehold_purchase::cli::main(args);
+    }
+    let cli = Cli::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    match runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(examine(&cli))) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            print(&format!("nemesis: {error:#}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Runs until the end, or until a person ends it.
+async fn examine(cli: &Cli) -> anyhow::Result<bool> {
+    tokio::select! {
+        all_is_well = whole(cli) => all_is_well,
+        _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted; everything is stopped"),
+    }
+}
+
+/// Whether all is well: with a control, whether it was noticed.
+async fn whole(cli: &Cli) -> anyhow::Result<bool> {
+    let plan = plan(cli)?;
+    let screen = Screen::new(plan.length);
+    print(&format!(
+        "seed {}: {} faults in {:?}; the same again: {}",
+        plan.seed,
+        plan.schedule.faults.len(),
+        plan.length,
+        again(cli, &plan)
+    ));
+    let ran = run(&plan, Program::linked()?, &screen).await?;
+    write(cli, &plan, &ran)?;
+    print(&report::text(&plan, &ran));
+    print(&format!("report: {}", cli.report.display()));
+    if cli.control.is_some() {
+        print(if ran.violations.is_empty() { "NOT NOTICED" } else { "noticed, as it must be" });
+        return Ok(!ran.violations.is_empty());
+    }
+    if cli.shrink && !ran.violations.is_empty() {
+        smaller(cli, plan).await?;
+    }
+    Ok(ran.violations.is_empty() && ran.left.is_empty())
+}
+
+fn plan(cli: &Cli) -> anyhow::Result<Plan> {
+    let seed = cli.seed.unwrap_or_else(rand::random);
+    let clocks = !cli.no_clocks && Means::Clocks.missing().is_none();
+    let shape = Shape {
+        nodes: cli.nodes.into(),
+        replicas: cli.replicas.into(),
+        holders: cli.holders.into(),
+        clocks,
+    };
+    let schedule = match &cli.schedule {
+        Some(path) => read(path)?,
+        None => {
+            let gap = Duration::from_secs_f64(cli.gap);
+            Schedule::random(seed, Duration::from_secs_f64(cli.minutes * 60.0), shape, gap)
+        }
+    };
+    let length = match cli.schedule {
+        Some(_) => schedule.length(),
+        None => Duration::from_secs_f64(cli.minutes * 60.0),
+    };
+    Ok(Plan {
+        seed,
+        shape,
+        sales: Plan::sales(seed),
+        clients: cli.clients.into(),
+        rate: cli.rate,
+        length,
+        schedule,
+        control: cli.control,
+    })
+}
+
+fn read(path: &Path) -> anyhow::Result<Schedule> {
+    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    serde_json::from_str(&text).with_context(|| path.display().to_string())
+}
+
+/// The command that does the same again.
+fn again(cli: &Cli, plan: &Plan) -> String {
+    let faults = match &cli.schedule {
+        Some(path) => format!("--schedule {}", path.display()),
+        None => format!("--minutes {} --gap {}", cli.minutes, cli.gap),
+    };
+    format!(
+        "cargo run --release -p leasehold-nemesis -- --seed {} {faults} --replicas {} --nodes {} --holders {} \
+         --clients {} --rate {}",
+        plan.seed, cli.replicas, cli.nodes, cli.holders, cli.clients, cli.rate
+    )
+}
+
+fn write(cli: &Cli, plan: &Plan, ran: &Ran) -> anyhow::Result<()> {
+    if let Some(folder) = cli.report.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    std::fs::write(&cli.report, report::page(plan, ran, &again(cli, plan)))?;
+    let faults = cli.report.with_extension("schedule.json");
+    std::fs::write(faults, serde_json::to_string_pretty(&plan.schedule)?)?;
+    let figures = cli.report.with_extension("figures.json");
+    std::fs::write(figures, serde_json::to_string_pretty(&ran.figures)?)?;
+    Ok(())
+}
+
+/// How often fewer faults are tried before they count as too few: chance has a part in what happens.
+const TRIES: u32 = 2;
+
+async fn smaller(cli: &Cli, plan: Plan) -> anyhow::Result<()> {
+    print("looking for fewer faults that go wrong");
+    let screen = Screen::new(plan.length);
+    let program = Program::linked()?;
+    let fails = async |faults: &[Planned]| {
+        let schedule = Schedule { faults: faults.to_vec() };
+        for _ in 0..TRIES {
+            let length = schedule.length();
+            let fewer = Plan { schedule: schedule.clone(), length, ..plan.clone() };
+            let ran = run(&fewer, program.clone(), &screen).await;
+            if ran.is_ok_and(|ran| !ran.violations.is_empty()) {
+                print(&format!("{} faults suffice", faults.len()));
+                return true;
+            }
+        }
+        false
+    };
+    let faults = shrink(plan.schedule.faults.clone(), fails).await;
+    let path = cli.report.with_extension("shrunk.json");
+    std::fs::write(&path, serde_json::to_string_pretty(&Schedule { faults })?)?;
+    print(&format!("run again with --seed {} --schedule {}", plan.seed, path.display()));
+    Ok(())
+}

@@ -1,0 +1,353 @@
+//! One run: servers, load, faults, healing, and the evidence.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use leasehold_stack::{Program, Progress, audit::Books};
+use serde::{Deserialize, Serialize};
+use sqlx::{Connection as _, PgConnection};
+use tokio::{task::JoinSet, time::sleep_until};
+use uuid::Uuid;
+
+use crate::{
+    fault::{Fault, Happened, Planned, Victim},
+    figures::{Accepted, Figures},
+    history::History,
+    holders::{self, Care, Holders},
+    load::{Crowd, Journal, Market},
+    oracle::{self, Evidence},
+    schedule::{Schedule, Shape},
+    site::Site,
+};
+
+/// Within which time after healing every replica sells every sale again.
+pub const RESUMES_WITHIN: Duration = Duration::from_secs(30);
+/// How long what is reserved may take to be given up after its deadline.
+const SETTLES_WITHIN: Duration = Duration::from_secs(30);
+/// Connections of a replica to Postgres, by its defaults.
+const SESSIONS_MAX: i64 = 9;
+/// How often a wait looks again.
+const POLL: Duration = Duration::from_millis(100);
+
+/// A protection that is taken away, so that the oracle is seen to notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+pub enum Control {
+    /// Replicas read and write without lease, lock, version and fence.
+    FenceOff,
+    /// Buyers repeat themselves under new keys: as if keys were not known.
+    KeysForgotten,
+    /// Lock holders' tokens, made up without leases, are checked before the write, in a transaction of their own.
+    CheckedOutside,
+    /// Lock holders neither lock nor check.
+    LockSkipped,
+}
+
+/// What a run is made of.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Plan {
+    /// Of the load.
+    pub seed: u64,
+    /// What there is.
+    pub shape: Shape,
+    /// The sales: strategy and capacity.
+    pub sales: Vec<(String, u32)>,
+    /// Buyers.
+    pub clients: usize,
+    /// Requests a second, of all buyers together.
+    pub rate: u32,
+    /// For how long, at least; the faults may take longer.
+    pub length: Duration,
+    /// What goes wrong.
+    pub schedule: Schedule,
+    /// What is left out on purpose.
+    pub control: Option<Control>,
+}
+
+impl Plan {
+    /// Three sales: a large one and a small one under leases, and a small one of another strategy.
+    #[must_use]
+    pub fn sales(seed: u64) -> Vec<(String, u32)> {
+        let others = ["queue", "row_lock", "optimistic", "event_log"];
+        let other = others[usize::try_from(seed % 4).unwrap_or(0)];
+        let sale = |strategy: &str, capacity| (strategy.to_owned(), capacity);
+        vec![sale("leased", 50_000_000), sale("leased", 60), sale(other, 60)]
+    }
+}
+
+/// What a run came to.
+#[derive(Clone, Debug)]
+pub struct Ran {
+    /// What was examined.
+    pub evidence: Evidence,
+    /// What cannot be; empty when all is well.
+    pub violations: Vec<String>,
+    /// What is left behind; empty when nothing is.
+    pub left: Vec<String>,
+    /// In numbers.
+    pub figures: Figures,
+    /// The faults, with the times at which they really began and ended.
+    pub faults: Vec<Happened>,
+    /// All accepted writes.
+    pub accepted: Vec<Accepted>,
+    /// From the first request to the last.
+    pub took: Duration,
+}
+
+/// What a person sees meanwhile.
+pub trait Watch: Progress {
+    /// Called a few times a second.
+    fn now(&self, at: Duration, answered: usize, under_way: &[Planned]);
+}
+
+/// Does it. The replicas run `program`, which needs its fault points.
+///
+/// # Errors
+/// When the servers cannot be started, broken or mended: then it shows nothing.
+pub async fn run(plan: &Plan, program: Program, watch: &dyn Watch) -> anyhow::Result<Ran> {
+    let site = Arc::new(Site::start(plan.shape, program, watch).await?);
+    let mut sales = Vec::new();
+    for (strategy, capacity) in &plan.sales {
+        sales.push(site.sale(strategy, *capacity).await?);
+    }
+    if plan.control == Some(Control::FenceOff) {
+        site.take_away("fence_off")?;
+        site.take_away("lease_off")?;
+    }
+    let before = resident(&site.pids().await);
+    let begun = Instant::now();
+    let journal: Journal = Arc::default();
+    let market = Market {
+        shop: site.shop().clone(),
+        replicas: site.fronts(),
+        sales: sales.clone().into(),
+        begun,
+        journal: Arc::clone(&journal),
+        forgets_keys: plan.control == Some(Control::KeysForgotten),
+    };
+    let care = match plan.control {
+        Some(Control::CheckedOutside) => Care::CheckedOutside,
+        Some(Control::LockSkipped) => Care::LockSkipped,
+        Some(Control::FenceOff | Control::KeysForgotten) | None => Care::Full,
+    };
+    let holders = Holders {
+        ways: site.ways(),
+        database_url: site.database_url().to_owned(),
+        begun,
+        seed: plan.seed,
+        care,
+    };
+    let stop = Arc::new(AtomicBool::new(false));
+    let crowd = Crowd { clients: plan.clients, rate: plan.rate, seed: plan.seed };
+    let breaking = async {
+        let faults = break_and_mend(&site, plan, begun, &journal, watch).await;
+        let healed_at = begun.elapsed();
+        if faults.is_ok() && plan.control.is_none() {
+            market.visit(RESUMES_WITHIN).await;
+        }
+        stop.store(true, Ordering::Relaxed);
+        (faults, healed_at)
+    };
+    let (_, held, (faults, healed_at)) = tokio::join!(
+        market.run(crowd, Arc::clone(&stop)),
+        holders.run(Arc::clone(&stop)),
+        breaking
+    );
+    let (held, faults) = (held?, faults?);
+    // What is unprotected need not come to rest.
+    let mut left = Vec::new();
+    if plan.control.is_none() {
+        market.resolve().await;
+        left = settled(&site, &sales).await?;
+    }
+    let took = begun.elapsed();
+    left.extend(grown(before, resident(&site.pids().await)));
+    let operations = std::mem::take(&mut *journal.lock().unwrap_or_else(PoisonError::into_inner));
+    let holds = if plan.schedule.keeps_time() { held.holds } else { Vec::new() };
+    let history = History { operations, holds, increments: held.increments };
+    let evidence = gather(&site, &sales, history, healed_at, begun.elapsed()).await?;
+    let violations = oracle::violations(&evidence);
+    let accepted = accepted(&site, &sales, begun).await?;
+    let figures = Figures::of(&evidence.history, &faults, &accepted);
+    Ok(Ran { evidence, violations, left, figures, faults, accepted, took })
+}
+
+/// Lives through the schedule, and returns what really happened when.
+async fn break_and_mend(
+    site: &Arc<Site>,
+    plan: &Plan,
+    begun: Instant,
+    journal: &Journal,
+    watch: &dyn Watch,
+) -> anyhow::Result<Vec<Happened>> {
+    let under_way: Arc<Mutex<Vec<Planned>>> = Arc::default();
+    let mut faults = JoinSet::new();
+    for planned in plan.schedule.faults.iter().copied() {
+        let (site, under_way) = (Arc::clone(site), Arc::clone(&under_way));
+        faults.spawn(async move {
+            sleep_until((begun + planned.at).into()).await;
+            let at = begun.elapsed();
+            lock(&under_way).push(planned);
+            let about = || planned.fault.about();
+            site.inject(planned.fault).await.with_context(about)?;
+            let met = match planned.fault {
+                Fault::KillBeforeWrite | Fault::PauseBeforeWrite => {
+                    let met = site.met("before_write", begun + planned.ends()).await;
+                    met.map(|replica| (replica, begun.elapsed()))
+                }
+                Fault::Kill(Victim::Replica(replica)) | Fault::Pause(Victim::Replica(replica)) => {
+                    Some((replica, at))
+                }
+                _ => None,
+            };
+            sleep_until((begun + planned.ends()).into()).await;
+            site.undo(planned.fault).await.with_context(|| format!("undo: {}", about()))?;
+            lock(&under_way).retain(|other| other != &planned);
+            let fault = Planned { at, lasts: begun.elapsed() - at, ..planned };
+            anyhow::Ok(Happened { fault, met })
+        });
+    }
+    let done = AtomicUsize::new(0);
+    let watching = async {
+        while done.load(Ordering::Relaxed) == 0 {
+            let answered = journal.lock().unwrap_or_else(PoisonError::into_inner).len();
+            let now = lock(&under_way).clone();
+            watch.now(begun.elapsed(), answered, &now);
+            tokio::time::sleep(POLL).await;
+        }
+    };
+    let living = async {
+        let mut real = Vec::new();
+        let mut failed = None;
+        while let Some(ended) = faults.join_next().await {
+            match ended {
+                Ok(Ok(happened)) => real.push(happened),
+                // The others are still undone.
+                Ok(Err(error)) => failed = failed.or(Some(error)),
+                Err(error) => failed = failed.or(Some(error.into())),
+            }
+        }
+        sleep_until((begun + plan.length).into()).await;
+        done.store(1, Ordering::Relaxed);
+        real.sort_unstable_by_key(|happened| happened.fault.at);
+        failed.map_or(Ok(real), Err)
+    };
+    tokio::join!(living, watching).0
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits until nothing is left of the run but its books; says what stays.
+async fn settled(site: &Site, sales: &[Uuid]) -> anyhow::Result<Vec<String>> {
+    let begun = Instant::now();
+    loop {
+        let left = left_over(site, sales).await?;
+        if left.is_empty() || begun.elapsed() > SETTLES_WITHIN {
+            return Ok(left);
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+async fn left_over(site: &Site, sales: &[Uuid]) -> anyhow::Result<Vec<String>> {
+    let mut database = PgConnection::connect(site.database_url()).await?;
+    let mut left = Vec::new();
+    let open: Vec<String> = sqlx::query_scalar(
+        "select state || ': ' || left(query, 80) from pg_stat_activity \
+         where state like 'idle in transaction%' or (wait_event_type = 'Lock')",
+    )
+    .fetch_all(&mut database)
+    .await?;
+    left.extend(open.into_iter().map(|what| format!("a session in Postgres: {what}")));
+    let sessions: i64 = sqlx::query_scalar(
+        "select count(*) from pg_stat_activity where application_name = 'leasehold-purchase'",
+    )
+    .fetch_one(&mut database)
+    .await?;
+    let most = i64::try_from(site.pids().await.len())? * SESSIONS_MAX;
+    if sessions > most {
+        left.push(format!("{sessions} sessions of replicas in Postgres, of {most}"));
+    }
+    let overdue: i64 = sqlx::query_scalar(
+        "select count(*) from claims where sale_id = any ($1) and status = 'pending' \
+         and expires_at < leasehold_now()",
+    )
+    .bind(sales)
+    .fetch_one(&mut database)
+    .await?;
+    if overdue > 0 {
+        left.push(format!("{overdue} reservations after their deadline"));
+    }
+    left.extend(site.leases_without_end().await?);
+    Ok(left)
+}
+
+/// How much a replica may have grown: caches and histograms, and what an allocator keeps.
+const GROWTH_MAX: u64 = 96 << 20;
+
+fn grown(before: Vec<u64>, after: Vec<u64>) -> Vec<String> {
+    let before = before.into_iter().max().unwrap_or_default();
+    let too_much = |now: &u64| *now > before + GROWTH_MAX;
+    let said = |now: u64| format!("a replica has {} MiB, before {}", now >> 20, before >> 20);
+    after.into_iter().filter(too_much).map(said).collect()
+}
+
+/// Memory of processes, in bytes.
+fn resident(pids: &[u32]) -> Vec<u64> {
+    let of = |pid: &u32| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        line.trim().trim_end_matches(" kB").parse::<u64>().ok().map(|kib| kib * 1024)
+    };
+    pids.iter().filter_map(of).collect()
+}
+
+async fn gather(
+    site: &Site,
+    sales: &[Uuid],
+    history: History,
+    healed_at: Duration,
+    read_at: Duration,
+) -> anyhow::Result<Evidence> {
+    let mut books = BTreeMap::new();
+    for sale in sales {
+        books.insert(*sale, Books::read(site.database_url(), *sale).await?);
+    }
+    let counters = holders::counters(site.database_url()).await?;
+    Ok(Evidence {
+        history,
+        books,
+        counters,
+        healed_at: Some(healed_at),
+        read_at,
+        resumes_within: RESUMES_WITHIN,
+        tidies_within: SETTLES_WITHIN,
+    })
+}
+
+async fn accepted(site: &Site, sales: &[Uuid], begun: Instant) -> anyhow::Result<Vec<Accepted>> {
+    let mut database = PgConnection::connect(site.database_url()).await?;
+    let now: i64 = sqlx::query_scalar("select leasehold_now()").fetch_one(&mut database).await?;
+    let zero = now - i64::try_from(begun.elapsed().as_millis())?;
+    let rows: Vec<(Uuid, String, Option<i64>, i32, i64)> = sqlx::query_as(
+        "select sale_id, replica, token, units, written_at from batches where sale_id = any ($1) \
+         order by written_at, version",
+    )
+    .bind(sales)
+    .fetch_all(&mut database)
+    .await?;
+    let accepted = rows.into_iter().filter_map(|(sale, replica, token, units, written_at)| {
+        let at = Duration::from_millis(u64::try_from(written_at - zero).unwrap_or(0));
+        let sale = sales.iter().position(|id| *id == sale)?;
+        Some(Accepted { at, sale, replica, token, units })
+    });
+    Ok(accepted.collect())
+}

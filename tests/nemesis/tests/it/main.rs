@@ -1,0 +1,107 @@
+//! A short run in which nothing may be found, and runs without a protection in which something must.
+
+#![expect(clippy::unwrap_used, reason = "a run that cannot be made has failed")]
+
+use std::time::Duration;
+
+use leasehold_nemesis::{
+    Control, Plan, Ran, Schedule, Shape, Watch,
+    fault::{Fault, Planned, Way},
+    report, run,
+};
+use leasehold_stack::{Program, Progress};
+
+const SHAPE: Shape = Shape { nodes: 3, replicas: 3, holders: 3, clocks: false };
+
+struct Unseen;
+
+impl Progress for Unseen {
+    fn step(&self, _what: &str) {}
+}
+
+impl Watch for Unseen {
+    fn now(&self, _at: Duration, _answered: usize, _under_way: &[Planned]) {}
+}
+
+async fn ran(plan: &Plan) -> Ran {
+    let program =
+        Program { path: env!("CARGO_BIN_EXE_nemesis").into(), args: vec!["purchase".into()] };
+    run(plan, program, &Unseen).await.unwrap()
+}
+
+fn plan(seed: u64, length: Duration) -> Plan {
+    Plan {
+        seed,
+        shape: SHAPE,
+        sales: Plan::sales(seed),
+        clients: 24,
+        rate: 150,
+        length,
+        schedule: Schedule::default(),
+        control: None,
+    }
+}
+
+/// Under random faults nothing is oversold, lost or written by somebody stale, service resumes, and
+/// nothing is left behind.
+#[tokio::test(flavor = "multi_thread")]
+async fn faults_at_random_break_no_promise() {
+    let (seed, length) = (rand::random::<u64>(), Duration::from_secs(25));
+    eprintln!(
+        "the same again: cargo run --release -p leasehold-nemesis -- --seed {seed} --minutes 0.42"
+    );
+    let schedule = Schedule::random(seed, length, SHAPE, Schedule::GAP);
+    let ran = ran(&Plan { schedule, ..plan(seed, length) }).await;
+    eprintln!("{}", report::text(&plan(seed, length), &ran));
+    assert_eq!(ran.violations, Vec::<String>::new());
+    assert_eq!(ran.left, Vec::<String>::new());
+    // It would be easy to promise this of nothing.
+    assert!(ran.faults.len() > 5, "{} faults", ran.faults.len());
+    assert!(ran.figures.purchases > 20, "{:?}", ran.figures);
+    assert!(ran.figures.increments > 20, "{:?}", ran.figures);
+}
+
+/// What a run without a protection must be told of.
+async fn is_noticed(control: Control, plan: Plan, by: &[&str]) {
+    let ran = ran(&Plan { control: Some(control), ..plan }).await;
+    for checker in by {
+        let found = ran.violations.iter().any(|found| found.starts_with(checker));
+        assert!(found, "{control:?} is not noticed by {checker:?}: {:#?}", ran.violations);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_lease_and_fence_too_much_is_sold() {
+    let plan = plan(1, Duration::from_secs(4));
+    is_noticed(Control::FenceOff, plan, &["stock"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_keys_who_asks_again_buys_twice() {
+    let lasts = Duration::from_secs(5);
+    // Requests pass and answers do not: buyers ask again.
+    let lost = |replica| Planned {
+        at: Duration::from_secs(1),
+        lasts,
+        fault: Fault::ToReplica(replica, Way::NoReplies),
+    };
+    let schedule = Schedule { faults: (0..3).map(lost).collect() };
+    let plan = Plan { schedule, ..plan(1, lasts) };
+    is_noticed(Control::KeysForgotten, plan, &["acknowledged"]).await;
+}
+
+/// Lock holders alone.
+fn holders(seed: u64) -> Plan {
+    let shape = Shape { replicas: 0, ..SHAPE };
+    Plan { shape, sales: Vec::new(), clients: 0, ..plan(seed, Duration::from_secs(4)) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_check_before_the_transaction_writes_are_lost() {
+    is_noticed(Control::CheckedOutside, holders(1), &["lost updates"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_lock_and_check_writes_are_lost() {
+    is_noticed(Control::LockSkipped, holders(1), &["lost updates"]).await;
+}
