@@ -4,6 +4,7 @@
 
 mod breaking;
 mod disks;
+mod echo;
 mod left_behind;
 mod node_faults;
 mod processes;
