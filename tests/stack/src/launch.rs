@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use nix::sys::signal::Signal;
 
 use crate::identity::Identity;
+use crate::namespace::Entrance;
 
 /// What to start and where its output goes.
 #[derive(Clone, Debug)]
@@ -22,6 +23,7 @@ pub struct Launch {
     run_as: Option<Identity>,
     pub(crate) lines: usize,
     pub(crate) at_our_death: Signal,
+    pub(crate) inside: Option<Entrance>,
 }
 
 impl Launch {
@@ -43,6 +45,7 @@ impl Launch {
             run_as: None,
             lines: 0,
             at_our_death: Signal::SIGKILL,
+            inside: None,
         }
     }
 
@@ -78,6 +81,14 @@ impl Launch {
     #[must_use]
     pub fn run_as(mut self, identity: impl Into<Option<Identity>>) -> Self {
         self.run_as = identity.into();
+        self
+    }
+
+    /// Starts it in a [network of its own](crate::Namespace); `None` in ours. Linux only, and only as our own user,
+    /// who is root.
+    #[must_use]
+    pub fn inside(mut self, entrance: impl Into<Option<Entrance>>) -> Self {
+        self.inside = entrance.into();
         self
     }
 

@@ -5,6 +5,10 @@
 //! returns when all of them answer. Dropping the [`Stack`] ends every process and removes the
 //! folder; on Linux the servers also end when this process is killed.
 //!
+//! Servers and replicas are paused, killed and restarted by their own verbs. What lies between them is a [`Proxy`],
+//! or [`Links`] to all servers of one replica, whose verb is a [`Link`]; or, as root, a [`Namespace`] in which the
+//! kernel loses packets.
+//!
 //! | variable | meaning |
 //! |---|---|
 //! | `LEASEHOLD_REDIS_URLS` | lease nodes to use as they are, comma-separated |
@@ -28,6 +32,7 @@ mod lease_node;
 mod links;
 mod machine;
 mod means;
+mod namespace;
 mod node_faults;
 mod package;
 mod ports;
@@ -52,6 +57,7 @@ pub use crate::launch::Launch;
 pub use crate::lease_node::{LeaseNode, Persistence};
 pub use crate::links::Links;
 pub use crate::means::Means;
+pub use crate::namespace::{Entrance, Namespace, Wire};
 pub use crate::node_faults::ConnectionLimit;
 pub use crate::ports::free_port;
 pub use crate::postgres::Postgres;

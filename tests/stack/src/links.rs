@@ -1,9 +1,8 @@
 //! What lies between one replica and the servers, as verbs.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use anyhow::{Context as _, ensure};
-use futures_util::future::try_join_all;
 use sqlx::postgres::PgConnectOptions;
 
 use crate::{LeaseNode, Link, Proxy, Stack};
@@ -25,10 +24,14 @@ impl Links {
     /// # Errors
     /// When the stack has no Postgres, or one without a TCP address, or there are no free ports.
     pub async fn between(stack: &Stack) -> anyhow::Result<Self> {
+        Self::listening_at(IpAddr::V4(Ipv4Addr::LOCALHOST), stack).await
+    }
+
+    pub(crate) async fn listening_at(ip: IpAddr, stack: &Stack) -> anyhow::Result<Self> {
         let postgres = stack.postgres.as_ref().context("links: the stack has no postgres")?;
-        let nodes =
-            try_join_all(stack.nodes.iter().map(LeaseNode::address).map(Proxy::start)).await?;
-        let postgres = Proxy::start(address_of(postgres.url()).await?).await?;
+        let to = |node: &LeaseNode| Proxy::listening_at(ip, node.address());
+        let nodes = stack.nodes.iter().map(to).collect::<anyhow::Result<_>>()?;
+        let postgres = Proxy::listening_at(ip, address_of(postgres.url()).await?)?;
         Ok(Self { nodes, postgres })
     }
 

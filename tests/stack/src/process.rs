@@ -50,8 +50,9 @@ impl Process {
             .open(log)
             .with_context(|| format!("{name}: cannot open its log {}", log.display()))?;
         let log_start = file.metadata()?.len();
-        let mut child = spawner::spawn(launch.command(&file)?, launch.at_our_death)
-            .with_context(|| format!("{name}: cannot run {}", program.display()))?;
+        let mut child =
+            spawner::spawn(launch.command(&file)?, launch.at_our_death, launch.inside.clone())
+                .with_context(|| format!("{name}: cannot run {}", program.display()))?;
         let lines = child.stdout.take().map(|stdout| {
             let (kept, receiver) = mpsc::channel(*lines);
             thread::spawn(move || copy_lines(stdout, file, &kept));

@@ -9,7 +9,7 @@ mod link;
 mod pump;
 mod state;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use anyhow::Context as _;
 use tokio::{
@@ -50,7 +50,11 @@ impl Proxy {
         reason = "it belongs to a runtime, and is a verb like the others"
     )]
     pub async fn start(to: SocketAddr) -> anyhow::Result<Self> {
-        let backlog = listen().with_context(|| format!("proxy to {to}"))?;
+        Self::listening_at(IpAddr::V4(Ipv4Addr::LOCALHOST), to)
+    }
+
+    pub(crate) fn listening_at(ip: IpAddr, to: SocketAddr) -> anyhow::Result<Self> {
+        let backlog = listen(ip).with_context(|| format!("proxy at {ip} to {to}"))?;
         backlog.set_nonblocking(true)?;
         let address = backlog.local_addr()?;
         let listener = TcpListener::from_std(backlog.try_clone()?)?;
@@ -107,10 +111,10 @@ impl Drop for Proxy {
 }
 
 /// Not at port 0, for the reason that stands at [`free_port`].
-fn listen() -> anyhow::Result<std::net::TcpListener> {
+fn listen(ip: IpAddr) -> anyhow::Result<std::net::TcpListener> {
     let mut attempt = 1;
     loop {
-        match std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, free_port()?)) {
+        match std::net::TcpListener::bind((ip, free_port()?)) {
             Ok(listener) => return Ok(listener),
             Err(_) if attempt < PORT_ATTEMPTS => attempt += 1,
             Err(error) => return Err(error.into()),

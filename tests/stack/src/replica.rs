@@ -2,13 +2,14 @@
 
 use std::{
     ffi::OsString,
+    net::Ipv4Addr,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use anyhow::Context as _;
 
-use crate::{Keys, Launch, Links, Process, Proxy, Stack, clock::Clock, links};
+use crate::{Entrance, Keys, Launch, Links, Namespace, Process, Proxy, Stack, clock::Clock, links};
 
 /// How long a replica may take until it listens.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -52,6 +53,8 @@ pub struct ReplicaConfig {
     pub env: Vec<(String, String)>,
     /// Whether their clocks can be set ([`Replica::jump_clock`]); needs [`Means::Clocks`](crate::Means).
     pub clocks: bool,
+    /// The network that they live in, if it is not ours.
+    pub inside: Option<Entrance>,
 }
 
 impl ReplicaConfig {
@@ -66,6 +69,7 @@ impl ReplicaConfig {
             folder: stack.folder().to_owned(),
             env: Vec::new(),
             clocks: false,
+            inside: None,
         }
     }
 
@@ -85,7 +89,14 @@ impl ReplicaConfig {
         }
     }
 
+    /// The same, in a network of its own, with its proxies to the servers.
+    #[must_use]
+    pub fn inside(&self, namespace: &Namespace, links: &Links) -> Self {
+        Self { inside: Some(namespace.entrance()), ..self.through(links) }
+    }
+
     fn launch(&self, name: &str, command: &str) -> Launch {
+        let here = self.inside.as_ref().map_or(Ipv4Addr::LOCALHOST, |inside| inside.address);
         let mut launch =
             Launch::new(name, &self.program.path, self.folder.join(format!("{name}.log")))
                 .args(&self.program.args)
@@ -93,7 +104,8 @@ impl ReplicaConfig {
                 .env("DATABASE_URL", &self.database_url)
                 .env("REDIS_URLS", self.redis_urls.join(","))
                 .env("LEASEHOLD_REPLICA", name)
-                .env("LEASEHOLD_LISTEN", "127.0.0.1:0")
+                .env("LEASEHOLD_LISTEN", format!("{here}:0"))
+                .inside(self.inside.clone())
                 .env("LEASEHOLD_DRAIN_MS", "200")
                 .capture_lines(4);
         // One of the two, as the service wants it.
@@ -153,7 +165,7 @@ impl Replica {
         self.process.name()
     }
 
-    /// Where it listens: `http://127.0.0.1:PORT`.
+    /// Where it listens: `http://127.0.0.1:PORT`, or at its address in a network of its own.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url

@@ -32,6 +32,7 @@ mod node_scripts;
 mod older_tables;
 mod overload;
 mod pair;
+mod partitioned;
 mod permissions;
 mod program;
 mod purchase_race;

@@ -6,11 +6,13 @@ use std::{
 };
 
 use hyper::StatusCode;
-use leasehold_stack::{Answer, Answered, Links, Replica, ReplicaConfig, Told, audit};
+use leasehold_stack::{
+    Answer, Answered, Arrivals, Buyers, Links, Replica, ReplicaConfig, Told, audit,
+};
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
-use crate::world::{LIMIT, World, until};
+use crate::world::{LIMIT, TTL, World, until};
 
 /// The replica that is not disturbed.
 pub(crate) const DIRECT: usize = 0;
@@ -101,6 +103,23 @@ impl Pair {
     pub(crate) async fn is_refused(&self) {
         let refused = "leasehold_stale_writes_refused_total";
         comes("no write is refused", async || self.world.counter(APART, refused).await == 1).await;
+    }
+
+    /// Lets buyers loose at both replicas, and then at the second one alone: in a race with the other it may come
+    /// too late for a single unit.
+    pub(crate) async fn sells_rightly(&self) {
+        let world = &self.world;
+        for (replicas, capacity) in [(world.urls(), 100), (world.urls().split_off(APART), 20)] {
+            let sale = world.sale(capacity).await;
+            let (count, arrivals) = (3 * capacity as usize, Arrivals::Over(2 * TTL));
+            let crowd = Buyers { count, arrivals, sale, replicas, seed: 1 };
+            let told = crowd.run(&world.shop, |_| ()).await;
+            let books = world.books(sale).await;
+            assert_eq!(audit::violations(&books, &told), Vec::<String>::new());
+            let is_sold = |answered: &&Answered| matches!(answered.told, Told::Yes(_));
+            let bought = told.iter().filter(is_sold).count();
+            assert_eq!((bought, i64::from(books.sold)), (capacity as usize, capacity.into()));
+        }
     }
 
     /// The books hold, and these have a ticket each beside the first, and nobody else.
