@@ -4,81 +4,21 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State, http::HeaderMap, response::Response};
 use leasehold_kit::problem::Problem;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{
     App,
     body::{self, AsAdmin, AsBuyer, Body, Id, InPath},
     error,
+    orders::{Cancellation, Confirmation, NewPurchase, NewReservation, Refund},
     page::{Page, PageQuery},
     sales,
     submit::{Manner, submit},
 };
 use crate::{
-    domain::{
-        Buyer, ClaimId, ClaimView, Command, Currency, IdempotencyKey, Invalid, Moment, Payment,
-        Quantity, SaleId, Wanted,
-    },
+    domain::{ClaimId, ClaimView, IdempotencyKey, Invalid, Moment, SaleId},
     store::ClaimRead,
 };
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Line {
-    quantity: i64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Paid {
-    amount_minor: i64,
-    currency: String,
-    reference: Option<String>,
-}
-
-impl Paid {
-    fn check(self) -> Result<Payment, Invalid> {
-        let currency = Currency::new(&self.currency)
-            .map_err(|invalid| Invalid { field: "payment.currency", ..invalid })?;
-        Payment::new(self.amount_minor, currency, self.reference)
-    }
-}
-
-/// How much is asked for: a quantity, or lines that are summed.
-fn units(quantity: Option<i64>, lines: Option<Vec<Line>>) -> Result<Quantity, Invalid> {
-    match (quantity, lines) {
-        (Some(_), Some(_)) => Err(Invalid::new("lines", "excludes quantity: send one of them")),
-        (quantity, None) => Quantity::new(quantity.unwrap_or(1)),
-        (None, Some(lines)) => {
-            Quantity::sum(&lines.iter().map(|line| line.quantity).collect::<Vec<_>>())
-        }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct NewPurchase {
-    buyer: String,
-    quantity: Option<i64>,
-    lines: Option<Vec<Line>>,
-    #[serde(default)]
-    partial: bool,
-    payment: Option<Paid>,
-}
-
-impl NewPurchase {
-    fn check(self) -> Result<Command, Invalid> {
-        if self.partial && self.payment.is_some() {
-            let reason = "excludes payment: how much it will cost is not known yet";
-            return Err(Invalid::new("partial", reason));
-        }
-        Ok(Command::Purchase {
-            buyer: Buyer::new(&self.buyer)?,
-            wanted: Wanted { units: units(self.quantity, self.lines)?, partial: self.partial },
-            payment: self.payment.map(Paid::check).transpose()?,
-        })
-    }
-}
 
 /// `POST /v1/sales/{sale_id}/purchases`: buys.
 pub(super) async fn purchase(
@@ -90,31 +30,6 @@ pub(super) async fn purchase(
 ) -> Result<Response, Problem> {
     let manner = Manner::read(&headers)?;
     submit(&app, sale, manner, checked(new.check())?).await
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct NewReservation {
-    buyer: String,
-    quantity: Option<i64>,
-    lines: Option<Vec<Line>>,
-    #[serde(default)]
-    partial: bool,
-    #[serde(default)]
-    wait: bool,
-}
-
-impl NewReservation {
-    fn check(self) -> Result<Command, Invalid> {
-        if self.partial && self.wait {
-            return Err(Invalid::new("partial", "excludes wait: one takes fewer or waits for all"));
-        }
-        Ok(Command::Reserve {
-            buyer: Buyer::new(&self.buyer)?,
-            wanted: Wanted { units: units(self.quantity, self.lines)?, partial: self.partial },
-            wait: self.wait,
-        })
-    }
 }
 
 /// `POST /v1/sales/{sale_id}/reservations`: reserves, or waits.
@@ -129,13 +44,6 @@ pub(super) async fn reserve(
     submit(&app, sale, manner, checked(new.check())?).await
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Confirmation {
-    buyer: String,
-    payment: Option<Paid>,
-}
-
 /// `POST /v1/reservations/{id}/confirm`: buys what is reserved.
 pub(super) async fn confirm(
     _buyer: AsBuyer,
@@ -145,16 +53,9 @@ pub(super) async fn confirm(
     Body(confirmation): Body<Confirmation>,
 ) -> Result<Response, Problem> {
     let manner = Manner::read(&headers)?;
-    let buyer = checked(Buyer::new(&confirmation.buyer))?;
-    let payment = checked(confirmation.payment.map(Paid::check).transpose())?;
+    let command = checked(confirmation.check(claim))?;
     let sale = sale_of(&app, claim, "reservation").await?;
-    submit(&app, sale, manner, Command::Confirm { claim, buyer, payment }).await
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Cancellation {
-    buyer: String,
+    submit(&app, sale, manner, command).await
 }
 
 /// `POST /v1/reservations/{id}/cancel`: gives a reservation up, or leaves the waiting list.
@@ -166,15 +67,9 @@ pub(super) async fn cancel(
     Body(cancellation): Body<Cancellation>,
 ) -> Result<Response, Problem> {
     let manner = Manner::read(&headers)?;
-    let buyer = checked(Buyer::new(&cancellation.buyer))?;
+    let command = checked(cancellation.check(claim))?;
     let sale = sale_of(&app, claim, "reservation").await?;
-    submit(&app, sale, manner, Command::Cancel { claim, buyer }).await
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Refund {
-    quantity: Option<i64>,
+    submit(&app, sale, manner, command).await
 }
 
 /// `POST /v1/purchases/{id}/refunds`: gives units of a purchase back.
@@ -186,9 +81,9 @@ pub(super) async fn refund(
     Body(refund): Body<Refund>,
 ) -> Result<Response, Problem> {
     let manner = Manner::read(&headers)?;
-    let units = checked(refund.quantity.map(Quantity::new).transpose())?;
+    let command = checked(refund.check(claim))?;
     let sale = sale_of(&app, claim, "purchase").await?;
-    submit(&app, sale, manner, Command::Refund { claim, units }).await
+    submit(&app, sale, manner, command).await
 }
 
 /// Which sale decides about a claim.

@@ -10,6 +10,7 @@ mod events;
 mod health;
 mod live;
 mod openapi;
+mod orders;
 mod page;
 mod sales;
 mod submit;

@@ -136,6 +136,32 @@ impl Acquire {
     }
 }
 
+impl Renew {
+    pub(super) fn terms(self) -> Result<(Option<Duration>, Binding), Problem> {
+        let link = match self.link {
+            None => Binding::Same,
+            Some(given) => link(given)?.map_or(Binding::None, Binding::To),
+        };
+        Ok((self.ttl_ms.map(ttl).transpose()?, link))
+    }
+}
+
+impl Attach {
+    pub(super) fn stamp(self) -> Result<(Stamp, Terms), Problem> {
+        let terms = Terms { ttl: ttl(self.ttl_ms.unwrap_or(TTL_MS))?, link: link(self.link)? };
+        let token = self.token.parse::<i64>().ok();
+        let token = token.and_then(|token| FencingToken::try_from(token).ok());
+        // Leases are handed over by the nodes alone, so every one is the first turn of its grant.
+        let token = token.filter(|token| token.turn() == 0);
+        let stamp = Stamp {
+            resource: resource("resource", self.resource)?,
+            token: token.ok_or_else(|| invalid("token is not a fencing token"))?,
+            holder: self.holder.parse().map_err(|error| invalid(format!("holder: {error}")))?,
+        };
+        Ok((stamp, terms))
+    }
+}
+
 fn what(
     one: Option<String>,
     several: Option<Vec<String>>,
@@ -257,11 +283,8 @@ pub(super) async fn renew(
     InPath(id): InPath<String>,
     Body(body): Body<Renew>,
 ) -> Result<Json<LeaseView>, Problem> {
-    let (id, ttl) = (lease(&id)?, body.ttl_ms.map(ttl).transpose()?);
-    let link = match body.link {
-        None => Binding::Same,
-        Some(given) => link(given)?.map_or(Binding::None, Binding::To),
-    };
+    let id = lease(&id)?;
+    let (ttl, link) = body.terms()?;
     let view = app.holdings.renew(&who.client, id, ttl, link).await;
     view.map(|view| Json((&view).into())).map_err(|error| error::problem(&error))
 }
@@ -274,19 +297,7 @@ pub(super) async fn attach(
     Body(body): Body<Attach>,
 ) -> Result<Json<LeaseView>, Problem> {
     let id = lease(&id)?;
-    let terms = Terms { ttl: ttl(body.ttl_ms.unwrap_or(TTL_MS))?, link: link(body.link)? };
-    let token = body
-        .token
-        .parse::<i64>()
-        .ok()
-        .and_then(|token| FencingToken::try_from(token).ok())
-        // Leases are handed over by the nodes alone, so every one is the first turn of its grant.
-        .filter(|token| token.turn() == 0);
-    let stamp = Stamp {
-        resource: resource("resource", body.resource)?,
-        token: token.ok_or_else(|| invalid("token is not a fencing token"))?,
-        holder: body.holder.parse().map_err(|error| invalid(format!("holder: {error}")))?,
-    };
+    let (stamp, terms) = body.stamp()?;
     who.may_hold(std::slice::from_ref(&stamp.resource))?;
     let view = app.holdings.attach(&who.client, id, &stamp, terms).await;
     view.map(|view| Json((&view).into())).map_err(|error| error::problem(&error))

@@ -10,7 +10,7 @@ use crate::{
         ClaimId, ClaimView, Currency, EventClaimView, EventView, Moment, Money, Sale, SaleChange,
         SaleDraft, SaleId, SaleView, State, TermsView,
     },
-    http::claims::{Cancellation, Confirmation, Line, NewPurchase, NewReservation, Paid, Refund},
+    http::orders::{Cancellation, Confirmation, Line, NewPurchase, NewReservation, Paid, Refund},
 };
 
 const HOW: &str = "cargo run -p leasehold-purchase -- openapi > service/purchase/openapi.json";
