@@ -8,6 +8,9 @@ use std::{fmt, future::Future, pin::Pin};
 
 pub use error::{NodeError, NodeErrorKind, NodeStep};
 pub use memory::MemoryNode;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use redis::fuzzing;
 #[cfg(feature = "tls")]
 pub use redis::{Certificates, ClientCertificate};
 pub use redis::{NotANode, RedisNode, ServerReport, Warning};

@@ -21,3 +21,7 @@ pub mod live;
 mod queue;
 pub mod store;
 pub mod webhook;
+
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use queue::fuzzing;

@@ -37,7 +37,7 @@ fn call(resource: &Resource) -> Cmd {
     cmd
 }
 
-fn read(value: &Value) -> Option<Seen> {
+pub(super) fn read(value: &Value) -> Option<Seen> {
     let Value::Array(items) = value else { return None };
     let [Value::Int(pttl), Value::BulkString(value), Value::BulkString(fence)] = items.as_slice()
     else {

@@ -5,6 +5,8 @@ mod calls;
 #[cfg(feature = "cluster")]
 mod cluster;
 mod connection;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod look;
 mod report;
 mod scripts;

@@ -7,6 +7,9 @@ mod code;
 mod commands;
 mod error;
 mod events;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod health;
 mod live;
 mod openapi;

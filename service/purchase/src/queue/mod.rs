@@ -8,6 +8,8 @@
 //! [`order`] finds, and takes them out once what they came to is committed in Postgres. Until then they
 //! are read again by whoever is next, and Postgres tells that they have run.
 
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod node;
 mod order;
 mod put;

@@ -4,6 +4,9 @@ mod caller;
 mod code;
 mod dapr;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod leases;
 mod openapi;
 mod resources;

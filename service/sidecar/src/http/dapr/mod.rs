@@ -2,7 +2,7 @@
 //!
 //! A lock lasts for whole seconds, is not renewed, and has no token: who wants those uses `/v1/leases`.
 
-mod wire;
+pub(super) mod wire;
 
 use std::{
     collections::HashMap,

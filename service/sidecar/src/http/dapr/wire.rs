@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use crate::{holding::TTL_MAX, http::code};
 
 /// An error as Dapr has it.
-pub(super) struct Refused {
+pub(in crate::http) struct Refused {
     status: StatusCode,
     code: &'static str,
     message: String,
@@ -44,9 +44,9 @@ impl IntoResponse for Refused {
 #[serde(default)]
 pub(in crate::http) struct Fields {
     #[serde(rename = "resourceId", alias = "resource_id")]
-    pub(super) resource: String,
+    pub(in crate::http) resource: String,
     #[serde(rename = "lockOwner", alias = "lock_owner")]
-    pub(super) owner: String,
+    pub(in crate::http) owner: String,
     #[serde(rename = "expiryInSeconds", alias = "expiry_in_seconds")]
     expiry: Value,
 }
@@ -89,7 +89,7 @@ impl Fields {
     }
 
     /// Whole seconds, as a number or, as the same message may have them, as a text.
-    pub(super) fn expiry(&self) -> Result<Duration, Refused> {
+    pub(in crate::http) fn expiry(&self) -> Result<Duration, Refused> {
         let seconds = match &self.expiry {
             Value::String(text) => text.parse().ok(),
             // 60.0 is the same integer to JSON.
