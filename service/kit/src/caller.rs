@@ -1,11 +1,8 @@
 //! Who asks, how often they may, and what.
 
-use axum::{
-    extract::{Request, State},
-    http::request::Parts,
-    middleware::Next,
-    response::Response,
-};
+use std::sync::Arc;
+
+use axum::http::{HeaderMap, request::Parts};
 
 use crate::{
     auth::{ANONYMOUS, Caller, Denied, Keys, Scope},
@@ -25,31 +22,29 @@ pub struct Door {
 
 /// What a request's API key came to; not every route needs one.
 #[derive(Clone)]
-struct Asked(Result<Caller, Denied>);
+pub(crate) struct Asked(Result<Caller, Denied>);
 
-/// Finds out who asks, writes the key's name into the request's span, and turns away who asks too
-/// often. Everybody without a key that is known counts as one, so that guessing has a limit too.
-///
-/// A layer for all routes but those that load balancers ask, inside of
-/// [`observe`](crate::request::observe); [`check`] reads what it found.
-///
-/// # Errors
-///
-/// A problem with the code `rate_limited`.
-pub async fn ask(
-    State(door): State<Door>,
-    mut request: Request,
-    next: Next,
-) -> Result<Response, Problem> {
-    let asked = door.keys.who(request.headers());
-    let name = asked.as_ref().map_or_else(|_| ANONYMOUS.into(), |caller| caller.name.clone());
-    let _span = tracing::Span::current().record("key.name", &*name);
-    door.rates.count(&name).map_err(|refused| {
+impl Door {
+    /// Finds out who asks.
+    pub(crate) fn asked(&self, headers: &HeaderMap) -> Asked {
+        Asked(self.keys.who(headers))
+    }
+}
+
+impl Asked {
+    /// The key's name. Everybody without a key that is known counts as one, so that guessing has a limit
+    /// too.
+    pub(crate) fn name(&self) -> Arc<str> {
+        self.0.as_ref().map_or_else(|_| ANONYMOUS.into(), |caller| Arc::clone(&caller.name))
+    }
+}
+
+/// Turns away who asks too often.
+pub(crate) fn count(door: &Door, name: &Arc<str>) -> Result<(), Problem> {
+    door.rates.count(name).map_err(|refused| {
         metrics::counter!("leasehold_rate_limited_total", "key" => name.to_string()).increment(1);
         too_often(refused)
-    })?;
-    let _before = request.extensions_mut().insert(Asked(asked));
-    Ok(next.run(request).await)
+    })
 }
 
 /// Who asks, if their API key allows what needs this scope. For extractors that are the proof of it.

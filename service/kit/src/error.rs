@@ -2,10 +2,7 @@
 
 use std::{any::Any, time::Duration};
 
-use axum::{
-    BoxError,
-    response::{IntoResponse as _, Response},
-};
+use axum::response::{IntoResponse as _, Response};
 
 use crate::{code, problem::Problem};
 
@@ -47,15 +44,13 @@ pub async fn no_such_method() -> Problem {
 }
 
 /// The answer to whom the limit on requests under way turns away.
-#[expect(clippy::unused_async, reason = "handlers are asynchronous")]
-pub async fn turned_away(_overloaded: BoxError) -> Problem {
+pub(crate) fn turned_away() -> Problem {
     code::OVERLOADED.says("too many requests are under way").retry_after(RETRY_AFTER)
 }
 
 /// The answer when a handler panics.
-#[must_use]
-#[expect(clippy::needless_pass_by_value, reason = "the layer hands the panic over")]
-pub fn panicked(panic: Box<dyn Any + Send>) -> Response {
+#[expect(clippy::needless_pass_by_value, reason = "it is handed over by who catches it")]
+pub(crate) fn panicked(panic: Box<dyn Any + Send>) -> Response {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
     internal(text.unwrap_or("panic")).into_response()

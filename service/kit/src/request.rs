@@ -3,10 +3,9 @@
 use axum::{
     extract::Request,
     http::{HeaderMap, HeaderName, HeaderValue},
-    middleware::Next,
     response::Response,
 };
-use tracing::{Instrument as _, Span, field::Empty};
+use tracing::{Span, field::Empty};
 
 use crate::trace::TraceContext;
 
@@ -19,21 +18,31 @@ pub const REQUEST_ID_BYTES_MAX: usize = 128;
 /// How much of what a client sent goes into the log, in bytes.
 const TEXT_BYTES_SHOWN: usize = 120;
 
-/// Works on a request in a span of its own, with `request.id` and `trace.id`; the answer has the
-/// request's id. An id that is missing, too long or not printable is replaced by the trace's.
-///
-/// The span has an empty field `key.name`, for whoever finds out who asks. A layer for the whole
-/// router, outside of all others.
-pub async fn observe(request: Request, next: Next) -> Response {
+/// Begins a span for a request, with `request.id`, `trace.id` and `key.name`, the name of who asks; and the
+/// id that its answer is to have. An id that is missing, too long or not printable is replaced by the
+/// trace's.
+pub(crate) fn begin(request: &Request, key: Option<&str>) -> (Span, Option<HeaderValue>) {
     let context = TraceContext::of(request.headers());
     let given = given_id(request.headers());
-    let span = span_of(&request);
-    let trace = trace_of(&span, context);
-    let id = given.or_else(|| HeaderValue::from_str(&trace).ok());
-    let shown = id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default();
-    let _span = span.record("request.id", shown).record("trace.id", &*trace);
-    let mut response = next.run(request).instrument(span.clone()).await;
-    let _span = span.record("http.status", response.status().as_u16());
+    // A collector has a name of its own for a trace that begins here.
+    let known = (!cfg!(feature = "otlp")).then(|| context.trace_id());
+    let id = given.as_ref().and_then(|id| id.to_str().ok()).or(known.as_deref());
+    let span = span_of(request, id.filter(|_| known.is_some()), known.as_deref(), key);
+    let trace = known.unwrap_or_else(|| {
+        let trace = trace_of(&span, context);
+        let shown = given.as_ref().and_then(|id| id.to_str().ok()).unwrap_or(&trace);
+        let _span = span.record("request.id", shown).record("trace.id", &*trace);
+        trace
+    });
+    (span, given.or_else(|| HeaderValue::from_str(&trace).ok()))
+}
+
+/// Ends the span of a request that was answered, and gives the answer its id.
+pub(crate) fn end(mut response: Response, span: &Span, id: Option<HeaderValue>) -> Response {
+    // Nothing is logged in the span after this; a collector gets it.
+    if cfg!(feature = "otlp") {
+        let _span = span.record("http.status", response.status().as_u16());
+    }
     if let Some(id) = id {
         let _before = response.headers_mut().insert(REQUEST_ID, id);
     }
@@ -48,7 +57,7 @@ fn given_id(headers: &HeaderMap) -> Option<HeaderValue> {
     usable.then(|| id.clone())
 }
 
-fn span_of(request: &Request) -> Span {
+fn span_of(request: &Request, id: Option<&str>, trace: Option<&str>, key: Option<&str>) -> Span {
     // Both are a client's choice, so they may be of any length.
     let (method, path) = (shown(request.method().as_str()), shown(request.uri().path()));
     tracing::info_span!(
@@ -56,9 +65,9 @@ fn span_of(request: &Request) -> Span {
         http.method = method,
         http.path = path,
         http.status = Empty,
-        request.id = Empty,
-        trace.id = Empty,
-        key.name = Empty,
+        request.id = id,
+        trace.id = trace,
+        key.name = key,
     )
 }
 
@@ -81,20 +90,19 @@ fn trace_of(span: &Span, context: TraceContext) -> String {
 
 #[cfg(test)]
 mod tests {
-    use axum::{Router, body::Body, middleware::from_fn, routing::get};
-    use tower::ServiceExt as _;
+    use axum::body::Body;
 
     use super::*;
 
     const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
-    async fn answered(ids: &[&str]) -> String {
-        let app = Router::new().route("/", get(|| async {})).layer(from_fn(observe));
+    fn answered(ids: &[&str]) -> String {
         let mut request = Request::builder().uri("/").header("traceparent", TRACEPARENT);
         for id in ids {
             request = request.header(REQUEST_ID, *id);
         }
-        let answer = app.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let (span, id) = begin(&request.body(Body::empty()).unwrap(), None);
+        let answer = end(Response::new(Body::empty()), &span, id);
         let ids: Vec<_> = answer.headers().get_all(REQUEST_ID).iter().collect();
         let [id] = ids[..] else { panic!("{ids:?}") };
         id.to_str().unwrap().to_owned()
@@ -107,17 +115,17 @@ mod tests {
         assert_eq!(shown(&format!("/{}", "é".repeat(9999))).len(), TEXT_BYTES_SHOWN - 1);
     }
 
-    #[tokio::test]
-    async fn an_id_is_given_back_and_an_unusable_one_replaced_by_the_traces() {
+    #[test]
+    fn an_id_is_given_back_and_an_unusable_one_replaced_by_the_traces() {
         let longest = "x".repeat(REQUEST_ID_BYTES_MAX);
         for usable in ["a", "7c9e6679-7425-40de-944b-e07fc1f90ae7", &longest] {
-            assert_eq!(answered(&[usable]).await, usable);
+            assert_eq!(answered(&[usable]), usable);
         }
         let trace = TRACEPARENT.split('-').nth(1).unwrap();
         for unusable in
             [&[][..], &[""], &["a b"], &["a\tb"], &["ü"], &["a", "a"], &[&(longest + "x")]]
         {
-            assert_eq!(answered(unusable).await, trace, "{unusable:?}");
+            assert_eq!(answered(unusable), trace, "{unusable:?}");
         }
     }
 }

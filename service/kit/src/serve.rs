@@ -1,6 +1,7 @@
 //! Listening, and stopping without one failed request.
 
 use std::{
+    convert::Infallible,
     fs,
     future::Future,
     io,
@@ -11,8 +12,8 @@ use std::{
     time::Duration,
 };
 
-use axum::Router;
-use hyper::server::conn::http1;
+use axum::{extract::Request, response::Response};
+use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::{GracefulShutdown, Watcher},
@@ -27,6 +28,7 @@ use tokio::{
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
     sync::Semaphore,
 };
+use tower::Service;
 
 use crate::tls::Tls;
 
@@ -174,14 +176,18 @@ pub enum Stopped {
 }
 
 /// What becomes of a connection that was accepted.
-struct Serving {
+struct Serving<S> {
     http: http1::Builder,
-    app: Router,
+    app: S,
     tls: Option<Tls>,
     handshake_timeout: Duration,
 }
 
-impl Serving {
+impl<S> Serving<S>
+where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
     /// Agrees on TLS if that is wanted, and answers requests until one side has enough.
     async fn connection(&self, connection: Connection, watcher: Watcher) {
         let stream = match connection {
@@ -220,13 +226,21 @@ impl Serving {
 ///
 /// Not `axum::serve`: that one arms no timer, so a client that sends half a request head holds its
 /// connection for ever; and its graceful stop has no deadline.
-pub async fn serve(
+pub async fn serve<S>(
     listener: impl Into<Listener>,
     tls: Option<Tls>,
-    app: Router,
+    app: S,
     limits: Limits,
     stop: impl Future<Output = ()>,
-) -> Stopped {
+) -> Stopped
+where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    S::Future: Send,
+{
     let listener = listener.into();
     let mut http = http1::Builder::new();
     let _same = http

@@ -8,11 +8,10 @@ use axum::{
     body::{Body, Bytes},
     extract::Request,
     http::{HeaderMap, header::CONTENT_TYPE},
-    middleware::from_fn,
     routing::{get, post},
 };
 use leasehold_kit::{
-    request::observe,
+    front::{Entry, Front, Rules},
     telemetry::{LogFormat, logs_and_traces, otlp::Traces},
 };
 use tokio::{net::TcpListener, sync::mpsc};
@@ -46,9 +45,10 @@ async fn a_requests_span_reaches_the_collector_in_its_callers_trace() {
     let traces = Traces::to(&format!("{address}/"), "shop").unwrap();
     // Not even a warning is logged: traces have a filter of their own.
     logs_and_traces("off", LogFormat::Json, &traces).unwrap();
-    let app = Router::new().route("/here", get(|| async {})).layer(from_fn(observe));
+    let rules = Rules { door: None, entry: |_| Entry::Free, requests_max: 1, adapt: |_| {} };
+    let app = Front::new(Router::new().route("/here", get(|| async {})), rules);
     let ask = |parent: Option<String>| {
-        let mut request = Request::builder().uri("/here");
+        let mut request = Request::builder().uri("/here").header("host", "here");
         if let Some(parent) = parent {
             request = request.header("traceparent", parent);
         }

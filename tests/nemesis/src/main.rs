@@ -16,6 +16,9 @@ use leasehold_nemesis::{
 };
 use leasehold_stack::{Means, Program};
 
+#[global_allocator]
+static ALLOCATOR: leasehold_kit::Allocator = leasehold_kit::Allocator;
+
 /// Breaks lease nodes, Postgres, replicas and the ways between them at random, while buyers buy and
 /// programs hold leases; then examines all that they were told.
 #[derive(Clone, Debug, Parser)]

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use super::config::ServeConfig;
 use crate::{
     grant::Granting,
-    http::{App, router},
+    http::{App, front},
     live::{Hub, Tally, beat},
     queue::Queue,
     store::{MigrationReport, Store, StoreConfig},
@@ -103,8 +103,8 @@ pub(super) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
         // A stream has no end of its own: whoever follows it finds another replica.
         stop_live.cancel();
     };
-    let router = router(app, config.edge.requests_max);
-    let stopped = serve_http(listener, tls, router, limits, stop).await;
+    let front = front(app, config.edge.requests_max);
+    let stopped = serve_http(listener, tls, front, limits, stop).await;
     if stopped == Stopped::CutOff {
         tracing::warn!("some requests did not finish in time and were cut off");
     }

@@ -27,22 +27,16 @@ use std::sync::{
 
 use axum::{
     Router,
-    error_handling::HandleErrorLayer,
-    extract::DefaultBodyLimit,
-    middleware::{from_fn, from_fn_with_state},
     routing::{get, post},
 };
 use leasehold::Leases;
 use leasehold_kit::{
-    body::BODY_BYTES_MAX,
-    caller::{Door, ask},
-    error::{no_such_method, no_such_route, panicked, turned_away},
+    caller::Door,
+    error::{no_such_method, no_such_route},
+    front::{Entry, Front, Rules},
     health::Readiness,
-    host, request,
     telemetry::PrometheusHandle,
 };
-use tower::{ServiceBuilder, limit::GlobalConcurrencyLimitLayer};
-use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
     grant::Granting,
@@ -85,12 +79,13 @@ impl App {
     }
 }
 
-/// Every route. More requests than `requests_max` at once are turned away; it should be less than the
-/// connections that may be open, or nobody can be told.
-pub fn router(app: App, requests_max: usize) -> Router {
-    // Cloned several times for each request.
+/// Every route, and what stands before them. More requests than `requests_max` at once are turned away; it
+/// should be less than the connections that may be open, or nobody can be told.
+pub fn front(app: App, requests_max: usize) -> Front {
+    let door = Some(app.door.clone());
+    // Cloned for each request.
     let app = Arc::new(app);
-    let api = Router::new()
+    let routes = Router::new()
         .route("/v1/openapi.json", get(openapi::serve))
         .route("/v1/sales", get(sales::list).post(sales::create))
         .route("/v1/sales/{sale_id}", get(sales::read).patch(sales::change))
@@ -108,30 +103,20 @@ pub fn router(app: App, requests_max: usize) -> Router {
         .route("/v1/reservations/{id}/cancel", post(claims::cancel))
         .route("/v1/live", get(live::follow))
         .merge(webhooks::routes())
-        .layer(
-            ServiceBuilder::new()
-                .layer(HandleErrorLayer::new(turned_away))
-                .load_shed()
-                // Global: a layer is applied to each route, and the routes share this limit.
-                .layer(GlobalConcurrencyLimitLayer::new(requests_max)),
-        );
-    let metrics = Router::new().route("/metrics", get(health::metrics));
-    // Not where load balancers look: a crowd must not make a replica seem ill.
-    let counted =
-        api.merge(metrics).merge(web::pages()).layer(from_fn_with_state(app.door.clone(), ask));
-    let health = Router::new()
+        .route("/metrics", get(health::metrics))
         .route("/livez", get(leasehold_kit::health::live))
-        .route("/readyz", get(health::ready));
-    counted
-        .merge(health)
+        .route("/readyz", get(health::ready))
+        .merge(web::pages())
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
-        .with_state(app)
-        .layer(
-            ServiceBuilder::new()
-                .layer(from_fn(request::observe))
-                .layer(CatchPanicLayer::custom(panicked))
-                .layer(from_fn(host::demand))
-                .layer(DefaultBodyLimit::max(BODY_BYTES_MAX)),
-        )
+        .with_state(app);
+    Front::new(routes, Rules { door, entry, requests_max, adapt: |_| {} })
+}
+
+fn entry(path: &str) -> Entry {
+    match path {
+        "/livez" | "/readyz" => Entry::Free,
+        _ if path.starts_with("/v1/") => Entry::Limited,
+        _ => Entry::Counted,
+    }
 }

@@ -23,7 +23,7 @@ use tokio::net::TcpListener;
 use super::config::{Listen, ServeConfig};
 use crate::{
     holding::Holdings,
-    http::{App, router},
+    http::{App, front},
 };
 
 /// How long requests under way may take once stopping has begun: none of them waits for a lease any more.
@@ -79,7 +79,7 @@ pub(super) async fn serve(config: ServeConfig) -> anyhow::Result<()> {
         }
     };
     let stopped =
-        serve_http(listener, tls, router(app, config.edge.requests_max), limits, stop).await;
+        serve_http(listener, tls, front(app, config.edge.requests_max), limits, stop).await;
     if stopped == Stopped::CutOff {
         tracing::warn!("some requests did not finish in time and were cut off");
     }

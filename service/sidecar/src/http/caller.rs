@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     extract::{FromRequestParts, Request, State},
-    http::{HeaderValue, header, request::Parts, uri::Authority},
+    http::{HeaderMap, HeaderValue, header, request::Parts, uri::Authority},
     middleware::Next,
     response::Response,
 };
@@ -140,16 +140,15 @@ fn is_this_machine(host: &str) -> bool {
 }
 
 /// Takes Dapr's header for a key as what it is, on every route.
-pub(super) async fn read_dapr_token(mut request: Request, next: Next) -> Response {
-    let token = request.headers().get(DAPR_TOKEN).and_then(|token| token.to_str().ok());
+pub(super) fn read_dapr_token(headers: &mut HeaderMap) {
+    let token = headers.get(DAPR_TOKEN).and_then(|token| token.to_str().ok());
     let bearer = token.and_then(|token| HeaderValue::from_str(&format!("Bearer {token}")).ok());
     if let Some(mut bearer) = bearer
-        && !request.headers().contains_key(header::AUTHORIZATION)
+        && !headers.contains_key(header::AUTHORIZATION)
     {
         bearer.set_sensitive(true);
-        let _none = request.headers_mut().insert(header::AUTHORIZATION, bearer);
+        let _none = headers.insert(header::AUTHORIZATION, bearer);
     }
-    next.run(request).await
 }
 
 #[cfg(test)]

@@ -19,25 +19,21 @@ use std::sync::{
 
 use axum::{
     Router,
-    error_handling::HandleErrorLayer,
-    extract::{DefaultBodyLimit, State},
-    middleware::{from_fn, from_fn_with_state},
+    extract::State,
+    middleware::from_fn_with_state,
     response::Redirect,
     routing::{get, post},
 };
 use leasehold_kit::{
-    body::BODY_BYTES_MAX,
-    caller::{Door, ask},
+    caller::Door,
     cli::nodes::quorum_answers,
-    error::{no_such_method, no_such_route, panicked, turned_away},
+    error::{no_such_method, no_such_route},
+    front::{Entry, Front, Rules},
     health::{Readiness, live},
-    host, pages,
+    pages,
     problem::Problem,
-    request,
     telemetry::PrometheusHandle,
 };
-use tower::{ServiceBuilder, limit::GlobalConcurrencyLimitLayer};
-use tower_http::catch_panic::CatchPanicLayer;
 
 use self::caller::AsMetrics;
 pub use self::{
@@ -68,9 +64,10 @@ pub struct App {
     pub metrics: PrometheusHandle,
 }
 
-/// Every route. More requests than `requests_max` at once are turned away, those that wait for a lease
-/// included; it should be less than the connections that may be open, or nobody can be told.
-pub fn router(app: App, requests_max: usize) -> Router {
+/// Every route, and what stands before them. More requests than `requests_max` at once are turned away,
+/// those that wait for a lease included; it should be less than the connections that may be open, or nobody
+/// can be told.
+pub fn front(app: App, requests_max: usize) -> Front {
     let door = app.door.clone();
     let app = Arc::new(app);
     let api = Router::new()
@@ -85,43 +82,33 @@ pub fn router(app: App, requests_max: usize) -> Router {
         .route("/v1.0-alpha1/unlock/{store}", post(dapr::unlock))
         .route("/v1.0/metadata", get(dapr::metadata))
         .layer(from_fn_with_state(Arc::clone(&app), caller::keep_pages_out))
-        .route("/v1/openapi.json", get(openapi::serve))
-        .layer(
-            ServiceBuilder::new()
-                .layer(HandleErrorLayer::new(turned_away))
-                .load_shed()
-                // Global: a layer is applied to each route, and the routes share this limit.
-                .layer(GlobalConcurrencyLimitLayer::new(requests_max)),
-        );
+        .route("/v1/openapi.json", get(openapi::serve));
     let metrics = Router::new()
         .route("/metrics", get(metrics))
         .layer(from_fn_with_state(Arc::clone(&app), caller::keep_pages_out));
-    // What pages are made of is the same for everybody, so whoever asks may have it.
-    let counted = api.merge(metrics).merge(pages::router(PAGES, &[pages::DOCS]));
-    let counted = counted.route("/", get(async || Redirect::to("/docs")));
-    let counted = match door {
-        Some(door) => {
-            counted.layer(from_fn_with_state(door, ask)).layer(from_fn(caller::read_dapr_token))
-        }
-        None => counted,
-    };
-    let health = Router::new()
+    let routes = api
+        .merge(metrics)
+        // What pages are made of is the same for everybody, so whoever asks may have it.
+        .merge(pages::router(PAGES, &[pages::DOCS]))
+        .route("/", get(async || Redirect::to("/docs")))
         .route("/livez", get(live))
         .route("/readyz", get(ready))
         .route("/v1.0/healthz", get(dapr::health))
-        .route("/v1.0/healthz/outbound", get(dapr::health));
-    counted
-        .merge(health)
+        .route("/v1.0/healthz/outbound", get(dapr::health))
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
-        .with_state(app)
-        .layer(
-            ServiceBuilder::new()
-                .layer(from_fn(request::observe))
-                .layer(CatchPanicLayer::custom(panicked))
-                .layer(from_fn(host::demand))
-                .layer(DefaultBodyLimit::max(BODY_BYTES_MAX)),
-        )
+        .with_state(app);
+    Front::new(routes, Rules { door, entry, requests_max, adapt: caller::read_dapr_token })
+}
+
+fn entry(path: &str) -> Entry {
+    match path {
+        "/livez" | "/readyz" | "/v1.0/healthz" | "/v1.0/healthz/outbound" => Entry::Free,
+        _ if ["/v1/", "/v1.0/", "/v1.0-alpha1/"].iter().any(|part| path.starts_with(part)) => {
+            Entry::Limited
+        }
+        _ => Entry::Counted,
+    }
 }
 
 /// `GET /readyz`: leases can be had here: not draining, and a quorum of lease nodes answers.

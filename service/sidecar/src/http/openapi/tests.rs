@@ -21,10 +21,9 @@ use super::*;
 use crate::{
     holding::{Holdings, LeaseId, OnStop, TTL_MAX, View},
     http::{
-        App, Dapr,
+        App, Dapr, front,
         leases::{Acquire, Attach, LeaseView, LeasesView, PageView, ReleaseView, Renew},
         resources::{EvictedView, ResourceView},
-        router,
     },
 };
 
@@ -102,7 +101,7 @@ fn app() -> App {
 
 #[tokio::test]
 async fn every_operation_is_served_and_asks_for_a_key_where_it_says_so() {
-    let router = router(app(), 10);
+    let front = front(app(), 10);
     for operation in operations::all() {
         let path = operation.path.replace(['{', '}'], "");
         let request = Request::builder()
@@ -110,7 +109,7 @@ async fn every_operation_is_served_and_asks_for_a_key_where_it_says_so() {
             .uri(&path)
             .header("host", "localhost");
         let request = request.body(Body::empty()).unwrap();
-        let answer = router.clone().oneshot(request).await.unwrap();
+        let answer = front.clone().oneshot(request).await.unwrap();
         let status = match operation.scope {
             Some(_) => 401,
             // It is draining.
