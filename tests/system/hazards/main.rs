@@ -30,6 +30,7 @@ mod node_limits;
 mod node_refuses;
 mod node_scripts;
 mod older_tables;
+mod overdue;
 mod overload;
 mod pair;
 mod partitioned;

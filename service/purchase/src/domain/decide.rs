@@ -39,7 +39,7 @@ pub struct Answer {
 pub struct Decision {
     /// When it was taken: the time of all its events.
     pub at: Moment,
-    /// One outcome a request, in the same sequence.
+    /// One outcome a request, in the same sequence; those of the last may be missing.
     pub outcomes: Vec<Outcome>,
     /// What happened, in order. To be written together with `answers`, all or nothing.
     pub events: Vec<Event>,
@@ -55,6 +55,10 @@ pub struct Decision {
 /// free are offered to those who wait; after each request, those that it freed are. A request for
 /// more than is left is refused whole, unless its buyer takes fewer; a later, smaller one may still be
 /// granted. A request whose key stands earlier in the same list gets the earlier one's reply.
+///
+/// Nothing is refused for want of units while more are free than those who wait and were read could
+/// take: the first request that wants some then, and those behind it, have no outcome. They come with
+/// the next decision, once this one is written.
 ///
 /// # Errors
 ///
@@ -82,6 +86,9 @@ pub fn decide<'a>(
                 Outcome::KeyReused
             });
             continue;
+        }
+        if rules.is_line_cut_off() && request.command.wants_units() {
+            break;
         }
         match rules.request(request)? {
             Ok(reply) => {

@@ -142,6 +142,15 @@ impl Command {
         matches!(self, Self::Purchase { .. } | Self::Reserve { wait: false, .. })
     }
 
+    /// Whether what it comes to depends on how many units are left.
+    #[must_use]
+    pub const fn wants_units(&self) -> bool {
+        matches!(
+            self,
+            Self::Purchase { .. } | Self::Reserve { .. } | Self::Confirm { payment: Some(_), .. }
+        )
+    }
+
     /// The claim that it is about, when there is one already.
     #[must_use]
     pub const fn claim(&self) -> Option<ClaimId> {

@@ -64,6 +64,16 @@ impl Rules {
         Ok(())
     }
 
+    /// Whether units are free that belong to those who wait, none of whom is known here any more: how many
+    /// are left once they have theirs shows with the next decision. There is one that sees more of them only
+    /// if this one is written.
+    pub(super) fn is_line_cut_off(&self) -> bool {
+        !self.events.is_empty()
+            && !self.state.sale.terms.is_closed(self.now)
+            && self.state.line_is_short()
+            && self.state.free() > 0
+    }
+
     pub(super) fn request(&mut self, request: &Request) -> Decided {
         match &request.command {
             Command::Purchase { buyer, wanted, payment } => {

@@ -119,6 +119,13 @@ impl State {
         self.line.is_empty() && self.waiting > 0
     }
 
+    /// Whether some of what comes before any request is still to be done, after a decision that did as much
+    /// of it as was read: reservations to give up, or units to offer to those who wait.
+    #[must_use]
+    pub fn is_half_tidied(&self) -> bool {
+        self.more_due || (self.line_is_short() && self.free() > 0)
+    }
+
     /// Adds a claim that is not there yet, and what it counts for. The waiting list stays as it is.
     pub(super) fn count_in(&mut self, claim: Claim) {
         let is = Share::of(&claim);

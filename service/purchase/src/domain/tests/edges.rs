@@ -34,6 +34,33 @@ fn a_waiting_list_has_an_end() {
 }
 
 #[test]
+fn nobody_is_refused_while_units_are_free_that_those_who_wait_may_leave() {
+    let mut world = World::new(terms(1));
+    assert_eq!(world.ask(purchase("ada", 1)), Ok(Kind::Purchased));
+    let bought = world.last();
+    for name in ["bob", "eve", "joe"] {
+        assert_eq!(world.ask(wait(name, 1)), Ok(Kind::Queued));
+    }
+    let requests = [Command::Refund { claim: bought, units: None }, purchase("new", 2)];
+    let requests = requests.map(|command| world.request(command));
+    let mut read = world.read();
+    read.sale.terms = terms(6);
+    // As it is read of a list that is longer than one decision sees.
+    let cut_off = State { line: read.line.iter().take(1).copied().collect(), ..read.clone() };
+    let first = decide(cut_off.clone(), world.now, &requests).unwrap();
+    assert_eq!(first.outcomes.len(), 1, "{:?}", first.outcomes);
+    assert_eq!((first.state.waiting, first.state.free()), (2, 5));
+    assert!(first.state.is_half_tidied());
+    let whole = decide(read, world.now, &requests).unwrap();
+    assert!(matches!(&whole.outcomes[1], Outcome::Done(_)), "{:?}", whole.outcomes);
+    assert!(!whole.state.is_half_tidied());
+    // Nothing more is to be read of a list that nobody is read of: then it ends here.
+    let nobody = State { line: [].into(), ..cut_off };
+    let refused = decide(nobody, world.now, &requests[1..]).unwrap();
+    assert_eq!(refused.outcomes, [Outcome::Refused(Refusal::SoldOut { left: 0 })]);
+}
+
+#[test]
 fn a_late_payment_is_granted_up_to_the_limit_per_buyer_and_not_above() {
     for (more, kind) in [(1, Kind::Confirmed), (2, Kind::PaidUnfulfilled)] {
         let mut world = World::new(Terms { per_buyer_max: Some(3), ..terms(9) });

@@ -58,19 +58,19 @@ impl Combiner {
             Some(_) => self.read(None).await?,
             None => self.read(lease).await?,
         };
-        // What is due comes first, and what is left of it after this batch is read with the next.
-        let whole = !known.state.more_due;
         let (version, now) = (known.state.version, known.now());
         let requests = self.pending.iter().map(|ticket| &ticket.request);
         let (read_at, read) = (known.read_at, known.read);
         let decision = decided(known.state, now, requests)?;
-        if !decision.events.is_empty() {
+        let is_written = !decision.events.is_empty();
+        if is_written {
             self.write(lease, version, &decision).await?;
         }
         let Decision { outcomes, mut state, .. } = decision;
         self.answer(outcomes);
-        self.sold_out = state.left() == 0;
-        self.tidy = !whole || (state.line_is_short() && state.free() > 0);
+        // What is due, and who waits, comes first; what is left of it after this batch is read with the next.
+        self.tidy = is_written && state.is_half_tidied();
+        self.sold_out = !self.tidy && state.left() == 0;
         state.forget();
         *book = Some(Book { state, read_at, read });
         Ok(())
