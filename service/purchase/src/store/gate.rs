@@ -6,6 +6,7 @@
 
 use std::{
     ops::{Deref, DerefMut},
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -16,6 +17,11 @@ use std::{
 use sqlx::{PgConnection, PgPool, Postgres, pool::PoolConnection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::room::{self, Asked, Room};
+
+/// A connection that takes longer to be made is asked about.
+const SOON: Duration = Duration::from_millis(100);
+
 /// A pool, and who may use it.
 #[derive(Clone, Debug)]
 pub(super) struct Gate {
@@ -25,12 +31,13 @@ pub(super) struct Gate {
     limit: Duration,
     places: Arc<Semaphore>,
     waiting: Arc<AtomicUsize>,
+    room: Arc<Room>,
 }
 
 impl Gate {
     pub(super) fn new(pool: PgPool, name: &'static str, size: u32, limit: Duration) -> Self {
         let places = Arc::new(Semaphore::new(size as usize));
-        Self { pool, name, size, limit, places, waiting: Arc::default() }
+        Self { pool, name, size, limit, places, waiting: Arc::default(), room: Arc::default() }
     }
 
     /// Waits for a place and a connection, as long as a statement may take.
@@ -39,10 +46,30 @@ impl Gate {
         let place = tokio::time::timeout(self.limit, Arc::clone(&self.places).acquire_owned());
         let Ok(Ok(place)) = place.await else { return Err(sqlx::Error::PoolTimedOut) };
         // Has a limit of its own: making a connection may take as long again.
-        let connection = self.pool.acquire().await?;
+        let connection = self.connection().await?;
         drop(waiting);
         let time = HoldTime { name: self.name, since: Instant::now() };
         Ok(Held { connection, _time: time, _place: place })
+    }
+
+    /// A connection of the pool; or, soon, that Postgres has none left.
+    async fn connection(&self) -> Result<PoolConnection<Postgres>, sqlx::Error> {
+        if self.pool.num_idle() == 0 {
+            self.room.check(|| self.ask()).await?;
+        }
+        let mut acquiring = pin!(self.pool.acquire());
+        if let Ok(acquired) = tokio::time::timeout(SOON, &mut acquiring).await {
+            return acquired;
+        }
+        tokio::select! {
+            biased;
+            acquired = acquiring => acquired,
+            refusal = self.room.refusal(|| self.ask()) => Err(refusal),
+        }
+    }
+
+    fn ask(&self) -> Asked<'static> {
+        Box::pin(room::ask(self.pool.connect_options(), self.limit))
     }
 
     pub(super) fn export(&self) {

@@ -16,6 +16,7 @@ mod locked;
 mod log;
 mod migrations;
 mod reads;
+mod room;
 mod sales;
 mod state;
 mod stream;

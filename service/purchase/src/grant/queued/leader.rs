@@ -30,8 +30,11 @@ const STEP_IN_MAX: Duration = Duration::from_secs(1);
 /// How long a partition is led without anything to run.
 const IDLE_MAX: Duration = Duration::from_secs(2);
 
-/// Pause after something failed.
+/// Pause after something failed; doubled with each failure in a row.
 const FAILURE_PAUSE: Duration = Duration::from_millis(50);
+
+/// How often it is doubled at most.
+const FAILURE_DOUBLINGS_MAX: u32 = 4;
 
 /// How a batch went.
 enum After {
@@ -69,6 +72,12 @@ pub(super) async fn lead_when_needed(shared: Arc<Shared>, partition: Partition) 
     }
 }
 
+/// Pauses after so many failures in a row, and counts one more.
+async fn pause(failures: u32) -> u32 {
+    tokio::time::sleep(FAILURE_PAUSE * 2_u32.pow(failures.min(FAILURE_DOUBLINGS_MAX))).await;
+    failures.saturating_add(1)
+}
+
 impl Shared {
     /// What is held by whoever leads a partition.
     fn resource_of(&self, part: &Part) -> Resource {
@@ -90,7 +99,7 @@ impl Shared {
         }
         let tenure = if was_mine { TENURE_MAX } else { STEP_IN_MAX };
         let until = Instant::now() + tenure;
-        let mut idle_since = None;
+        let (mut idle_since, mut failures) = (None, 0);
         while !lease.is_lost() {
             if let Err(why) = reader.round().await {
                 tracing::debug!(queue.partition = %part.partition, why, "too few queue nodes answer");
@@ -110,8 +119,8 @@ impl Shared {
             if !is_over && reader.ready().next().is_some() {
                 idle_since = None;
                 match self.run_some(lease, &mut reader).await {
-                    After::GoOn => {}
-                    After::Pause => tokio::time::sleep(FAILURE_PAUSE).await,
+                    After::GoOn => failures = 0,
+                    After::Pause => failures = pause(failures).await,
                     After::Stop => return,
                 }
             } else if reader.is_empty() {
