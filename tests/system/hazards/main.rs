@@ -38,6 +38,7 @@ mod permissions;
 mod program;
 mod purchase_race;
 mod queue;
+mod queue_drain;
 mod queue_leaders;
 mod queue_strangers;
 mod receiver;

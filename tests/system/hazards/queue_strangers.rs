@@ -16,12 +16,15 @@ use crate::{
     world::{LIMIT, World, until},
 };
 
-fn stream(sale: Uuid) -> String {
+pub(crate) fn stream(sale: Uuid) -> String {
     format!("leasehold:queue:{{purchase/{}}}", sale.as_u128() % 16)
 }
 
 /// One command, as a person at a terminal gives it.
-async fn on<T: FromRedisValue>(node: &LeaseNode, words: &[&str]) -> redis::RedisResult<T> {
+pub(crate) async fn on<T: FromRedisValue>(
+    node: &LeaseNode,
+    words: &[&str],
+) -> redis::RedisResult<T> {
     let mut asked = cmd(words[0]);
     words[1..].iter().for_each(|word| {
         let _more = asked.arg(word);

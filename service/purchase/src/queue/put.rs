@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::mpsc, time::Instant};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
@@ -50,7 +51,8 @@ struct Said {
 
 impl Queue {
     /// Puts commands into a partition, in this order. When it is done, a quorum has them. While it is not
-    /// known whether they will be run, nodes that did not take them are asked again, for `patience`.
+    /// known whether they will be run, nodes that did not take them are asked again, for `patience` and until
+    /// `stop`.
     ///
     /// # Errors
     ///
@@ -61,6 +63,7 @@ impl Queue {
         from: &str,
         requests: &[(SaleId, Request)],
         patience: Duration,
+        stop: &CancellationToken,
     ) -> Result<(), PutError> {
         let until = Instant::now() + patience;
         let number = self.highest(partition).await?.saturating_add(1);
@@ -81,7 +84,7 @@ impl Queue {
                 // What one has may be run, so the others are to have it too, or nobody would know that it is.
                 // Nodes get commands in different orders, and the last room of each may have gone to
                 // others: so they make room.
-                let is_early = Instant::now() < until;
+                let is_early = Instant::now() < until && !stop.is_cancelled();
                 for refusal in std::mem::take(&mut tally.refusals) {
                     let pause = match refusal {
                         Refusal { made_room: false, error: None, .. } => Duration::ZERO,

@@ -123,7 +123,8 @@ impl Putter {
                 continue;
             }
             let commands: Vec<_> = some.iter().map(|put| put.command.clone()).collect();
-            let put = self.queue.put(self.partition, &self.from, &commands, self.patience).await;
+            let (from, stop) = (&self.from, &self.stop);
+            let put = self.queue.put(self.partition, from, &commands, self.patience, stop).await;
             if let Err(PutError::Unavailable(why)) = &put {
                 let away = away_since.get_or_insert_with(Instant::now).elapsed();
                 if away < self.patience && !self.stop.is_cancelled() {
