@@ -207,17 +207,20 @@ async fn what_is_never_taken_is_put_aside_and_can_be_had_again() {
 }
 
 #[tokio::test]
-async fn a_name_that_leads_to_this_machine_is_not_connected_to() {
-    let once = [QUICK[1], QUICK[2], ("LEASEHOLD_WEBHOOK_ATTEMPTS", "1")];
-    let world = World::start_with(1, &once).await;
-    world.sale(1).await;
+async fn a_webhook_that_led_to_this_machine_is_not_delivered_to_once_that_is_not_allowed() {
+    let once = [QUICK[0], QUICK[1], QUICK[2], ("LEASEHOLD_WEBHOOK_ATTEMPTS", "1")];
+    let mut world = World::start_with(1, &once).await;
     let receiver = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = receiver.local_addr().unwrap().port();
     let url = format!("https://localhost:{port}/");
     let made = make(&world, &json!({"url": url, "from_start": true})).await;
+    world.replicas[0].stop().await.unwrap();
+    world.config.env.push(("LEASEHOLD_WEBHOOK_PRIVATE".to_owned(), "false".to_owned()));
+    world.replicas[0] = world.config.start("strict").await.unwrap();
+    world.sale(1).await;
     let letters = dead_letters(&world, made.id, 1).await;
     let why = letters[0]["last_error"].as_str().unwrap();
-    assert!(why.contains("not public"), "{why}");
+    assert!(why.contains("public"), "{why}");
     let connected = tokio::time::timeout(std::time::Duration::ZERO, receiver.accept()).await;
     assert!(connected.is_err(), "somebody connected");
 }
@@ -231,6 +234,10 @@ async fn refusals(world: &World, sale: Uuid) {
         (400, json!({"url": "example.com"})),
         (400, json!({"url": "http://example.com"})),
         (400, json!({"url": "http://127.0.0.1:1/"})),
+        (400, json!({"url": "http://localhost/"})),
+        (400, json!({"url": "https://localhost:8443/hook"})),
+        (400, json!({"url": "https://127.1/"})),
+        (400, json!({"url": "https://0x7f000001/"})),
         (400, json!({"url": "https://169.254.169.254/"})),
         (400, json!({"url": "https://a:b@example.com"})),
         (400, json!({"url": long})),

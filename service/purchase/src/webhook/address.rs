@@ -4,6 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use hyper::Uri;
+use url::{Host, ParseError, Url};
 
 use crate::domain::Invalid;
 
@@ -48,11 +49,11 @@ impl Policy {
         if host.is_empty() || is_port_wrong {
             return Err(wrong());
         }
-        let address = literal(host);
+        let address = leads_to(url).map_err(|_| wrong())?;
         match uri.scheme_str() {
             Some("https") => {}
             Some("http") => {
-                let here = address.map_or(host == "localhost", |ip| ip.is_loopback());
+                let here = address.is_some_and(|ip| ip.to_canonical().is_loopback());
                 if !here && !self.plain {
                     return Err(invalid("must begin with https://"));
                 }
@@ -60,7 +61,7 @@ impl Policy {
             _ => return Err(invalid("must begin with https://")),
         }
         if address.is_some_and(|ip| !self.private && !is_public(ip)) {
-            return Err(invalid("must lead to a public address"));
+            return Err(invalid("must lead to a public address, not into this machine or network"));
         }
         Ok(uri)
     }
@@ -82,8 +83,22 @@ pub(super) fn bare(host: &str) -> &str {
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
-fn literal(host: &str) -> Option<IpAddr> {
-    bare(host).parse().ok()
+/// The IP address that a URL names, however it is written: 127.1, 0x7f000001 and 2130706433 are one. `None` for a
+/// name that has to be looked up.
+fn leads_to(url: &str) -> Result<Option<IpAddr>, ParseError> {
+    let url = Url::parse(url)?;
+    Ok(match url.host() {
+        Some(Host::Ipv4(ip)) => Some(IpAddr::V4(ip)),
+        Some(Host::Ipv6(ip)) => Some(IpAddr::V6(ip)),
+        Some(Host::Domain(name)) => is_here(name).then_some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        None => None,
+    })
+}
+
+/// Whether a name, in lower case, is always this machine's (RFC 6761).
+fn is_here(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    name == "localhost" || name.ends_with(".localhost")
 }
 
 /// Whether an address is of the public internet. What is not known to be is not.
@@ -188,9 +203,14 @@ mod tests {
     #[test]
     fn addresses_are_checked_before_anything_is_resolved() {
         let none = Policy::default();
-        for url in
-            ["https://example.com", "https://example.com:8443/a?b=c", "https://[2606:4700::1111]/"]
-        {
+        let public = [
+            "https://example.com",
+            "https://example.com:8443/a?b=c",
+            "https://localhost.example.com/",
+            "https://1.1.1.1/",
+            "https://[2606:4700::1111]/",
+        ];
+        for url in public {
             assert!(none.check(url).is_ok(), "{url}");
         }
         let wrong = [
@@ -209,6 +229,23 @@ mod tests {
             "https://example.com:0/",
             "https://example.com:99999/",
             "http://localhost@example.com/",
+            "http://localhost/",
+            "https://localhost:8443/",
+            "https://LocalHost./",
+            "https://hooks.localhost/",
+            "https://127.1/",
+            "https://0x7f.1/",
+            "https://0177.0.0.1/",
+            "https://2130706433/",
+            "https://0/",
+            "https://10.1/",
+            "https://169.254.43518/",
+            "https://0xc0a80101/",
+            "https://[::ffff:127.0.0.1]/",
+            "https://[::ffff:a00:1]/",
+            "https://[fe80::1]/",
+            "https://[fd12::1]/",
+            "https://1.2.3.4.5/",
         ];
         for url in wrong {
             assert_eq!(none.check(url).map_err(|e| e.field), Err("url"), "{url}");

@@ -25,7 +25,10 @@ use super::{
     address::{Policy, bare},
     sign::sign,
 };
-use crate::{domain::Secret, store::Target};
+use crate::{
+    domain::{Invalid, Secret},
+    store::Target,
+};
 
 /// How much of an answer is read, in bytes, for the sake of using the connection again.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -42,7 +45,9 @@ pub(super) enum NotDelivered {
     Timeout(Duration),
     #[error("{}", chain(.0))]
     Broken(#[from] hyper_util::client::legacy::Error),
-    #[error("it cannot be addressed or signed")]
+    #[error("its {0}")]
+    Address(#[from] Invalid),
+    #[error("it cannot be signed")]
     Unsendable,
 }
 
@@ -72,7 +77,7 @@ impl Sender {
         id: &str,
         body: Vec<u8>,
     ) -> Result<(), NotDelivered> {
-        let uri = self.policy.check(&target.url).map_err(|_| NotDelivered::Unsendable)?;
+        let uri = self.policy.check(&target.url)?;
         let request = request(uri, &target.secret, id, body).ok_or(NotDelivered::Unsendable)?;
         let deadline = tokio::time::Instant::now() + self.timeout;
         let answer = tokio::time::timeout_at(deadline, self.client.request(request)).await;
@@ -167,4 +172,22 @@ impl Service<Uri> for Dial {
 fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{net::TcpListener, time::timeout};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_name_that_leads_to_this_machine_is_not_connected_to() {
+        let receiver = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = receiver.local_addr().unwrap().port();
+        let uri = format!("https://localhost:{port}/").parse().unwrap();
+        let refused = Dial { policy: Policy::default() }.connect(uri).await.unwrap_err();
+        assert!(refused.to_string().contains("not public"), "{refused}");
+        let connected = timeout(Duration::ZERO, receiver.accept()).await;
+        assert!(connected.is_err(), "somebody connected");
+    }
 }
