@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use hyper::StatusCode;
+use leasehold_purchase::domain::{Kind, Moment};
 use serde_json::json;
 use sqlx::Connection as _;
 
@@ -56,5 +57,39 @@ async fn the_end_of_the_longest_waiting_list_is_read_as_fast_as_its_beginning() 
         let position = |at: usize| claims[at]["position"].as_u64();
         assert_eq!((claims.len(), position(0), position(499)), (500, Some(first), Some(last)));
         assert_eq!(answer["next"].is_null(), last == 100_000);
+    }
+}
+
+/// More wait than one decision sees.
+#[tokio::test]
+async fn nobody_waits_any_more_once_selling_has_ended() {
+    const WAITING: i32 = 600;
+    let world = World::start_with(2, &[("LEASEHOLD_SWEEP_MS", "100")]).await;
+    for strategy in ["leased", "row_lock", "optimistic", "event_log", "queue"] {
+        let sale = world.sale_with(json!({"capacity": 1, "strategy": strategy})).await;
+        assert_eq!(world.buy(0, sale, "first").await.unwrap().status, StatusCode::CREATED);
+        world.fill(sale, "queued", WAITING).await;
+        let last = world.wait(sale, "last", 1).await;
+        assert_eq!(last.status, StatusCode::ACCEPTED, "{strategy}: {last:?}");
+        let closes_at = Moment::from_millis(world.books(sale).await.read_at.as_millis() + 300);
+        let closing = json!({"closes_at": closes_at.to_string()});
+        assert_eq!(world.change(0, sale, closing).await.unwrap().status, StatusCode::OK);
+        // Nobody asks for anything: that the time has come has to be noticed.
+        let begun = Instant::now();
+        let books = loop {
+            let books = world.books(sale).await;
+            if books.waiting == 0 {
+                break books;
+            }
+            assert!(begun.elapsed() < LIMIT, "{strategy}: {} wait for ever", books.waiting);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
+        let ended = books.events.iter().filter(|event| event.event.kind() == Kind::Cancelled);
+        assert!(ended.clone().all(|event| event.at >= closes_at), "{strategy}: too early");
+        assert_eq!(ended.count(), 601, "{strategy}");
+        let id = last.json()["reservation_id"].as_str().unwrap().to_owned();
+        let url = format!("{}/v1/reservations/{id}", world.replicas[1].url());
+        assert_eq!(world.shop.get(&url).await.unwrap().json()["status"], "cancelled", "{strategy}");
+        world.assert_filled_books(sale).await;
     }
 }

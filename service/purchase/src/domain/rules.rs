@@ -42,14 +42,13 @@ impl Rules {
     }
 
     /// Offers what is free to those who wait, first come first served: one who wants more than is
-    /// free keeps those behind from it, or would wait for ever.
+    /// free keeps those behind from it, or would wait for ever. Once selling has ended, nobody waits any
+    /// more.
     pub(super) fn offer(&mut self) -> Result<(), Impossible> {
-        if self.state.sale.terms.is_closed(self.now) {
-            return Ok(());
-        }
+        let is_closed = self.state.sale.terms.is_closed(self.now);
         while let Some(claim) = self.state.line.front().and_then(|id| self.state.claims.get(id)) {
-            if claim.quantity > self.state.sale.terms.limit() {
-                // The capacity was lowered: it would wait for ever, and all behind it.
+            if is_closed || claim.quantity > self.state.sale.terms.limit() {
+                // If the capacity was lowered, it would wait for ever, and all behind it.
                 let event = ClaimEvent::of(Kind::Cancelled, claim);
                 self.happen(Event::Claim(event))?;
                 continue;

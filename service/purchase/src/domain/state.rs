@@ -120,10 +120,12 @@ impl State {
     }
 
     /// Whether some of what comes before any request is still to be done, after a decision that did as much
-    /// of it as was read: reservations to give up, or units to offer to those who wait.
+    /// of it as was read: reservations to give up, or units to offer to those who wait; or to take these out
+    /// of the list, since selling has ended.
     #[must_use]
-    pub fn is_half_tidied(&self) -> bool {
-        self.more_due || (self.line_is_short() && self.free() > 0)
+    pub fn is_half_tidied(&self, now: Moment) -> bool {
+        let is_next = self.free() > 0 || self.sale.terms.is_closed(now);
+        self.more_due || (self.line_is_short() && is_next)
     }
 
     /// Adds a claim that is not there yet, and what it counts for. The waiting list stays as it is.

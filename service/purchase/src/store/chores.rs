@@ -7,7 +7,8 @@ use crate::domain::SaleId;
 
 impl Store {
     /// Sales with reservations whose deadline has passed, or with units that are free for whoever waits
-    /// longest: whoever should have offered them may have died before.
+    /// longest: whoever should have offered them may have died before. And those that have ended while
+    /// somebody waited.
     ///
     /// # Errors
     ///
@@ -18,8 +19,8 @@ impl Store {
              where c.sale_id = s.id and c.status = 'pending' and c.expires_at <= leasehold_now()) \
              union select s.id from sales s join lateral (select c.quantity from claims c \
              where c.sale_id = s.id and c.status = 'waiting' order by c.seq limit 1) first on true \
-             where s.waiting > 0 and (s.closes_at is null or s.closes_at > leasehold_now()) \
-             and (first.quantity <= s.capacity + s.allowance - s.sold - s.held \
+             where s.waiting > 0 and (s.closes_at <= leasehold_now() \
+             or first.quantity <= s.capacity + s.allowance - s.sold - s.held \
              or first.quantity > s.capacity + s.allowance) limit $1",
         )
         .bind(limit);

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use leasehold_purchase::{
-    domain::{ClaimEvent, Event, Kind, Status, TRANSITIONS, Terms},
+    domain::{ClaimEvent, Event, Kind, Moment, Status, TRANSITIONS, Terms},
     store::EventRead,
 };
 use uuid::Uuid;
@@ -40,11 +40,15 @@ impl Step<'_> {
         self.terms.limit().into()
     }
 
-    /// The rule that takes those out of the waiting list who could never have what they want.
+    /// The rule that takes those out of the waiting list who could never have what they want, or all once
+    /// selling has ended.
     pub(super) fn is_given_up_by_rule(&self) -> bool {
         let claim = self.claim.filter(|_| self.kind == Kind::Cancelled);
         self.before == Some(Status::Waiting)
-            && claim.is_some_and(|claim| i64::from(claim.quantity) > self.limit())
+            && claim.is_some_and(|claim| {
+                i64::from(claim.quantity) > self.limit()
+                    || self.terms.is_closed(Moment::from_millis(self.at))
+            })
     }
 }
 

@@ -6,17 +6,33 @@ use crate::domain::{
 };
 
 #[test]
-fn nobody_is_offered_anything_once_selling_has_ended() {
+fn nobody_is_offered_anything_nor_waits_once_selling_has_ended() {
     let closes = START.plus_millis(RESERVED * 2);
     let mut world = World::new(Terms { closes_at: Some(closes), ..terms(1) });
     assert_eq!(world.ask(purchase("ada", 1)), Ok(Kind::Purchased));
     let bought = world.last();
-    assert_eq!(world.ask(wait("bob", 1)), Ok(Kind::Queued));
-    let bob = world.last();
-    world.pass(RESERVED * 2);
+    let mut waiting = Vec::new();
+    for name in ["bob", "eve"] {
+        assert_eq!(world.ask(wait(name, 1)), Ok(Kind::Queued));
+        waiting.push(world.last());
+    }
+    world.pass(RESERVED * 2 - 1);
+    assert!(world.batch(&[]).is_empty());
+    assert_eq!(world.status(waiting[0]), Status::Waiting);
+    world.pass(1);
+    // As it is read of a list that is longer than one decision sees.
+    let cut_off = State { line: waiting[..1].iter().copied().collect(), ..world.read() };
+    let first = decide(cut_off, world.now, []).unwrap();
+    assert!(first.state.is_half_tidied(world.now));
     assert_eq!(world.ask(Command::Refund { claim: bought, units: None }), Ok(Kind::Refunded));
-    assert_eq!(world.status(bob), Status::Waiting);
-    assert_eq!(world.counts(), (0, 0, 1));
+    assert!(waiting.iter().all(|&claim| world.status(claim) == Status::Cancelled));
+    assert_eq!(world.counts(), (0, 0, 0));
+    // Whoever pays for it all the same is owed the money.
+    assert_eq!(world.pay(waiting[0], "bob", 2500), Ok(Kind::PaidUnfulfilled));
+    // To sell again does not bring them back.
+    world.state.sale.terms.closes_at = None;
+    assert!(world.batch(&[]).is_empty());
+    assert_eq!(world.counts(), (0, 0, 0));
 }
 
 #[test]
@@ -50,10 +66,10 @@ fn nobody_is_refused_while_units_are_free_that_those_who_wait_may_leave() {
     let first = decide(cut_off.clone(), world.now, &requests).unwrap();
     assert_eq!(first.outcomes.len(), 1, "{:?}", first.outcomes);
     assert_eq!((first.state.waiting, first.state.free()), (2, 5));
-    assert!(first.state.is_half_tidied());
+    assert!(first.state.is_half_tidied(world.now));
     let whole = decide(read, world.now, &requests).unwrap();
     assert!(matches!(&whole.outcomes[1], Outcome::Done(_)), "{:?}", whole.outcomes);
-    assert!(!whole.state.is_half_tidied());
+    assert!(!whole.state.is_half_tidied(world.now));
     // Nothing more is to be read of a list that nobody is read of: then it ends here.
     let nobody = State { line: [].into(), ..cut_off };
     let refused = decide(nobody, world.now, &requests[1..]).unwrap();

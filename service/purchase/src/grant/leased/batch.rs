@@ -69,7 +69,7 @@ impl Combiner {
         let Decision { outcomes, mut state, .. } = decision;
         self.answer(outcomes);
         // What is due, and who waits, comes first; what is left of it after this batch is read with the next.
-        self.tidy = is_written && state.is_half_tidied();
+        self.tidy = is_written && state.is_half_tidied(now);
         self.sold_out = !self.tidy && state.left() == 0;
         state.forget();
         *book = Some(Book { state, read_at, read });

@@ -26,7 +26,8 @@ pub(super) const RESERVATIONS: &[Operation] = &[
         tag: "Reservations",
         summary: "Reserve units of a sale, or wait for them",
         about: "A reservation holds its units until `expires_at`. With `wait`, one who gets none goes into the \
-                waiting list, and is given a reservation in its turn.",
+                waiting list, and is given a reservation in its turn. Who still waits when selling ends is \
+                taken out: `cancelled`.",
         scope: Some(Buyer),
         query: &["Prefer"],
         body: Some("NewReservation"),
