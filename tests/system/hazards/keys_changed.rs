@@ -24,6 +24,18 @@ async fn until_told(world: &World, api_key: &str, expected: [u16; 2]) {
     }
 }
 
+/// A shop that changes its API key between a request and its repetition buys once.
+async fn a_repeated_request_is_the_same_under_either(world: &World, new: &Keys) {
+    let (url, changed) = (world.replicas[0].url(), Shop::new(new.clone()));
+    let sale = world.sale(9).await;
+    let first = world.buy(0, sale, "ada").await.unwrap();
+    let again = changed.buy(url, sale, "ada", "ada", 1).await.unwrap();
+    assert_eq!((again.status.as_u16(), again.replayed), (201, true));
+    assert_eq!(again.body, first.body);
+    let other = changed.buy(url, sale, "ada", "bob", 1).await.unwrap();
+    assert_eq!((other.status.as_u16(), other.code().as_str()), (422, "idempotency_key_reused"));
+}
+
 const KNOWN: [u16; 2] = [404, 403];
 const UNKNOWN: [u16; 2] = [401, 401];
 
@@ -50,6 +62,7 @@ async fn new_keys_are_known_without_a_restart_and_a_broken_file_changes_nothing(
     put(&format!("{}\n{}", separate(old.list(), "old"), separate(new.list(), "new")));
     until_told(&world, &new.buyer, KNOWN).await;
     assert_eq!(told(&world, &old.buyer).await, KNOWN);
+    a_repeated_request_is_the_same_under_either(&world, &new).await;
 
     put("shop-new:buyer");
     crate::world::until("the broken file is not noticed", || {
