@@ -5,7 +5,7 @@
 //! returns when all of them answer. Dropping the [`Stack`] ends every process and removes the
 //! folder; on Linux the servers also end when this process is killed.
 //!
-//! Servers and replicas are paused, killed and restarted by their own verbs. What lies between them is a [`Proxy`],
+//! Servers, replicas, sidecars and the load balancer are paused, killed and restarted by their own verbs. What lies between them is a [`Proxy`],
 //! or [`Links`] to all servers of one replica, whose verb is a [`Link`]; or, as root, a [`Namespace`] in which the
 //! kernel loses packets.
 //!
@@ -14,7 +14,7 @@
 //! | `LEASEHOLD_REDIS_URLS` | lease nodes to use as they are, comma-separated |
 //! | `LEASEHOLD_DATABASE_URL` | the Postgres to use as it is |
 //! | `LEASEHOLD_SERVERS` | `fetch` ignores the machine's own servers, `system` never fetches |
-//! | `LEASEHOLD_FAKETIME`, `LEASEHOLD_ROOT`, `LEASEHOLD_STRACE` | `required`: tests that need these [`Means`] may not be skipped |
+//! | `LEASEHOLD_FAKETIME`, `LEASEHOLD_PROXY`, `LEASEHOLD_ROOT`, `LEASEHOLD_STRACE` | `required`: tests that need these [`Means`] may not be skipped |
 //!
 //! For development and tests only: the fetched servers are small third-party packages.
 
@@ -30,6 +30,7 @@ mod identity;
 mod launch;
 mod lease_node;
 mod links;
+mod load_balancer;
 mod machine;
 mod means;
 mod namespace;
@@ -56,6 +57,7 @@ pub use crate::identity::Identity;
 pub use crate::launch::Launch;
 pub use crate::lease_node::{LeaseNode, Persistence};
 pub use crate::links::Links;
+pub use crate::load_balancer::LoadBalancer;
 pub use crate::means::Means;
 pub use crate::namespace::{Entrance, Namespace, Wire};
 pub use crate::node_faults::ConnectionLimit;

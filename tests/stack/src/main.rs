@@ -15,7 +15,7 @@ static ALLOCATOR: leasehold_kit::Allocator = leasehold_kit::Allocator;
 #[command(
     name = "stack",
     version,
-    after_help = "`stack purchase …` runs the purchase service of this build.\n\n\
+    after_help = "`stack purchase …` runs the purchase service of this build, `stack sidecar …` its sidecar.\n\n\
     LEASEHOLD_SERVERS=system uses only servers that are installed, =fetch only fetched ones;\n\
     LEASEHOLD_REDIS_URLS and LEASEHOLD_DATABASE_URL name servers that run already."
 )]
@@ -44,10 +44,16 @@ struct Cli {
 
 fn main() -> ExitCode {
     let mut args: Vec<OsString> = std::env::args_os().collect();
-    // The replicas are this same program, so that one `cargo run` builds everything.
-    if args.get(1).is_some_and(|arg| arg == "purchase") {
+    // Replicas and sidecar are this same program, so that one `cargo run` builds everything.
+    let service: Option<fn(Vec<OsString>) -> ExitCode> =
+        match args.get(1).and_then(|arg| arg.to_str()) {
+            Some("purchase") => Some(leasehold_purchase::cli::main),
+            Some("sidecar") => Some(leasehold_sidecar::cli::main),
+            _ => None,
+        };
+    if let Some(service) = service {
         let _program = args.remove(0);
-        return leasehold_purchase::cli::main(args);
+        return service(args);
     }
     let cli = Cli::parse();
     match run(cli) {

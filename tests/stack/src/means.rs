@@ -4,13 +4,15 @@ use std::env;
 use std::io::Write as _;
 use std::thread;
 
-use crate::{clock, disk, slow_sync};
+use crate::{clock, disk, load_balancer, slow_sync};
 
 /// What some faults need. A test without it is skipped aloud.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Means {
     /// To set the clock of a process: libfaketime. `LEASEHOLD_FAKETIME=required` forbids to skip.
     Clocks,
+    /// To have a load balancer: haproxy. `LEASEHOLD_PROXY=required` forbids to skip.
+    LoadBalancer,
     /// To give a server a disk that can be full: root, and the right to mount.
     /// `LEASEHOLD_ROOT=required` forbids to skip.
     SmallDisks,
@@ -49,6 +51,7 @@ impl Means {
     pub fn missing(self) -> Option<&'static str> {
         let (is_missing, why) = match self {
             Self::Clocks => (clock::library().is_none(), clock::MISSING),
+            Self::LoadBalancer => (load_balancer::program().is_none(), load_balancer::MISSING),
             Self::SmallDisks => (!disk::can_be_mounted(), disk::MISSING),
             Self::SlowSyncs => (!slow_sync::is_possible(), slow_sync::MISSING),
         };
@@ -58,6 +61,7 @@ impl Means {
     const fn variable(self) -> &'static str {
         match self {
             Self::Clocks => "LEASEHOLD_FAKETIME",
+            Self::LoadBalancer => "LEASEHOLD_PROXY",
             Self::SmallDisks => "LEASEHOLD_ROOT",
             Self::SlowSyncs => "LEASEHOLD_STRACE",
         }

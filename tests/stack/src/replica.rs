@@ -16,7 +16,7 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 /// How long a replica may take to end after SIGTERM, its drain included.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
 
-/// The program that replicas run: its path, and arguments before those of `purchase`.
+/// The program that replicas or sidecars run: its path, and arguments before their own.
 #[derive(Clone, Debug)]
 pub struct Program {
     /// The executable.
@@ -33,6 +33,14 @@ impl Program {
     pub fn linked() -> anyhow::Result<Self> {
         let path = std::env::current_exe().context("the path of this program is not known")?;
         Ok(Self { path, args: vec!["purchase".into()] })
+    }
+
+    /// The sidecar that is linked into this very program, in the same way.
+    ///
+    /// # Errors
+    /// When the path of this program is not known.
+    pub fn linked_sidecar() -> anyhow::Result<Self> {
+        Ok(Self { args: vec!["sidecar".into()], ..Self::linked()? })
     }
 }
 

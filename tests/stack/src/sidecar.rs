@@ -2,7 +2,10 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::{Launch, Process, Program, Stack};
+use crate::{Launch, Process, Program, Stack, free_port, readiness::PORT_ATTEMPTS};
+
+/// Where it listens, for the program.
+const LISTEN: &str = "LEASEHOLD_LISTEN";
 
 /// How long a sidecar may take until it listens.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -25,6 +28,7 @@ pub struct SidecarConfig {
 /// A running sidecar. Dropping it kills it.
 #[derive(Debug)]
 pub struct Sidecar {
+    config: SidecarConfig,
     url: String,
     process: Process,
 }
@@ -58,7 +62,7 @@ impl SidecarConfig {
             .args(&self.program.args)
             .arg(command)
             .env("REDIS_URLS", self.redis_urls.join(","))
-            .env("LEASEHOLD_LISTEN", "127.0.0.1:0")
+            .env(LISTEN, "127.0.0.1:0")
             .capture_lines(64);
         for (key, value) in &self.env {
             launch = launch.env(key, value);
@@ -66,18 +70,42 @@ impl SidecarConfig {
         Process::spawn(&launch)
     }
 
-    /// Starts a sidecar and waits until it listens.
+    /// Starts a sidecar and waits until it listens: where the environment says, or at a free port.
     ///
     /// # Errors
     /// When it does not; the message has the last lines of its log.
     pub async fn start(&self, name: &str) -> anyhow::Result<Sidecar> {
+        if self.env.iter().any(|(key, _)| key == LISTEN) {
+            return self.start_here(name).await;
+        }
+        let mut attempt = 1;
+        loop {
+            // Not at port 0: it comes back there after a kill.
+            let here = self.clone().env(LISTEN, format!("127.0.0.1:{}", free_port()?));
+            match here.start_here(name).await {
+                Err(error) if attempt < PORT_ATTEMPTS && is_port_taken(&error) => attempt += 1,
+                started => return started,
+            }
+        }
+    }
+
+    async fn start_here(&self, name: &str) -> anyhow::Result<Sidecar> {
         let mut process = self.run(name, "serve")?;
         let line = process.next_line(START_LIMIT).await?;
         let Some(url) = line.as_deref().and_then(|line| line.strip_prefix("listening on ")) else {
             anyhow::bail!("{name} does not listen:\n{}", process.log_tail(15));
         };
-        Ok(Sidecar { url: url.to_owned(), process })
+        let mut config = self.clone();
+        config.env.retain(|(key, _)| key != LISTEN);
+        // The port that it was given, if it was to choose.
+        let config = config.env(LISTEN, url.strip_prefix("http://").unwrap_or(url));
+        Ok(Sidecar { config, url: url.to_owned(), process })
     }
+}
+
+/// The log has what the operating system said.
+fn is_port_taken(error: &anyhow::Error) -> bool {
+    error.to_string().to_lowercase().contains("address already in use")
 }
 
 impl Sidecar {
@@ -87,10 +115,46 @@ impl Sidecar {
         &self.url
     }
 
-    /// Its process: pause, resume, kill.
+    /// Its process.
     #[must_use]
     pub const fn process(&self) -> &Process {
         &self.process
+    }
+
+    /// Stops it where it stands: it renews nothing, and programs wait for its answers.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn pause(&self) -> anyhow::Result<()> {
+        self.process.pause()
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn resume(&self) -> anyhow::Result<()> {
+        self.process.resume()
+    }
+
+    /// Kills it (SIGKILL) with all links of programs; what it held stays with the nodes until it ends there.
+    /// Twice is once.
+    ///
+    /// # Errors
+    /// When the kernel does not end it in time.
+    pub async fn kill(&self) -> anyhow::Result<()> {
+        self.process.kill().await
+    }
+
+    /// Starts it again where it listened, after killing it if it still runs, and returns when it listens.
+    ///
+    /// # Errors
+    /// When it does not; the message has the last lines of its log.
+    pub async fn restart(&mut self) -> anyhow::Result<()> {
+        self.kill().await?;
+        let name = self.process.name().to_owned();
+        *self = self.config.start_here(&name).await?;
+        Ok(())
     }
 
     /// Lets it stop (SIGTERM) and waits for its end.

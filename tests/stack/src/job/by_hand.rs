@@ -6,13 +6,16 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use leasehold_stack::{LeaseNode, Link, Links, Postgres, Proxy, Replica, is_alive, is_stopped};
+use leasehold_stack::{
+    LeaseNode, Link, Links, LoadBalancer, Means, Postgres, Proxy, Replica, Sidecar, is_alive,
+    is_stopped,
+};
 use nix::unistd::{getpgrp, tcgetpgrp};
 use tokio::sync::mpsc;
 
 use super::{
     World, report,
-    verb::{Deed, Target, Verb, WORDS, Word, parse},
+    verb::{Deed, PROCESSES, Target, Verb, WORDS, Word, parse},
 };
 
 /// How many lines may wait for those before them.
@@ -67,6 +70,8 @@ async fn run(verb: Verb, world: &mut World) -> anyhow::Result<String> {
                 Target::Node(index) => on_node(deed, node(world, index)?).await?,
                 Target::Postgres => on_postgres(deed, postgres(world)?).await?,
                 Target::Replica(index) => on_replica(deed, world, index).await?,
+                Target::Sidecar => on_sidecar(deed, sidecar(world)?).await?,
+                Target::Balancer => on_balancer(deed, balancer(world)?).await?,
             }
             state(world, target)?
         }
@@ -117,12 +122,41 @@ async fn on_replica(deed: Deed, world: &mut World, index: usize) -> anyhow::Resu
         Deed::Kill => process.kill().await,
         Deed::Restart => {
             process.kill().await?;
-            let config = world.config.through(&world.links[index]);
-            world.replicas[index] = config.start(&format!("replica-{}", index + 1)).await?;
+            let name = format!("replica-{}", index + 1);
+            world.replicas[index] = world.configs[index].start(&name).await?;
             Ok(())
         }
         Deed::Flush => bail!("only lease nodes can forget"),
     }
+}
+
+async fn on_sidecar(deed: Deed, sidecar: &mut Sidecar) -> anyhow::Result<()> {
+    match deed {
+        Deed::Pause => sidecar.pause(),
+        Deed::Resume => sidecar.resume(),
+        Deed::Kill => sidecar.kill().await,
+        Deed::Restart => sidecar.restart().await,
+        Deed::Flush => bail!("only lease nodes can forget"),
+    }
+}
+
+async fn on_balancer(deed: Deed, balancer: &mut LoadBalancer) -> anyhow::Result<()> {
+    match deed {
+        Deed::Pause => balancer.pause(),
+        Deed::Resume => balancer.resume(),
+        Deed::Kill => balancer.kill().await,
+        Deed::Restart => balancer.restart().await,
+        Deed::Flush => bail!("only lease nodes can forget"),
+    }
+}
+
+fn sidecar(world: &mut World) -> anyhow::Result<&mut Sidecar> {
+    world.sidecar.as_mut().context("there is no sidecar")
+}
+
+fn balancer(world: &mut World) -> anyhow::Result<&mut LoadBalancer> {
+    let why = || Means::LoadBalancer.missing().unwrap_or("there is no balancer");
+    world.balancer.as_mut().with_context(why)
 }
 
 fn node(world: &mut World, index: usize) -> anyhow::Result<&mut LeaseNode> {
@@ -147,7 +181,9 @@ fn proxy(links: &Links, server: Target) -> anyhow::Result<&Proxy> {
             links.nodes.get(index).with_context(|| format!("there is no node-{index}"))
         }
         Target::Postgres => Ok(&links.postgres),
-        Target::Replica(_) => bail!("replicas have no links to each other"),
+        Target::Replica(_) | Target::Sidecar | Target::Balancer => {
+            bail!("replicas have links to node-0 | postgres, and to nobody else")
+        }
     }
 }
 
@@ -167,6 +203,14 @@ fn state(world: &mut World, target: Target) -> anyhow::Result<String> {
             let replica = replica(world, index)?;
             (replica.name().to_owned(), replica.url().to_owned(), Some(replica.process().pid()))
         }
+        Target::Sidecar => {
+            let sidecar = sidecar(world)?;
+            ("sidecar".to_owned(), sidecar.url().to_owned(), Some(sidecar.process().pid()))
+        }
+        Target::Balancer => {
+            let balancer = balancer(world)?;
+            ("balancer".to_owned(), balancer.url(), Some(balancer.process().pid()))
+        }
     };
     let does = match pid {
         None => "not ours to break".to_owned(),
@@ -180,7 +224,10 @@ fn state(world: &mut World, target: Target) -> anyhow::Result<String> {
 fn status(world: &mut World) -> anyhow::Result<String> {
     let replicas = (0..world.replicas.len()).map(Target::Replica);
     let nodes = (0..world.stack.nodes.len()).map(Target::Node);
-    let all: Vec<Target> = replicas.chain(nodes).chain([Target::Postgres]).collect();
+    let beside = world.sidecar.iter().map(|_| Target::Sidecar);
+    let before = world.balancer.iter().map(|_| Target::Balancer);
+    let others = [Target::Postgres].into_iter().chain(beside).chain(before);
+    let all: Vec<Target> = replicas.chain(nodes).chain(others).collect();
     let mut lines =
         all.into_iter().map(|target| state(world, target)).collect::<anyhow::Result<Vec<_>>>()?;
     lines.extend(links_not_open(world));
@@ -204,5 +251,6 @@ fn links_not_open(world: &World) -> Option<String> {
 
 fn help() -> String {
     let line = |word: &Word| format!("{:<12} {:<31} {}", word.word, word.takes, word.about);
-    WORDS.iter().map(line).collect::<Vec<_>>().join("\n")
+    let lines = WORDS.iter().map(line);
+    lines.chain([format!("PROCESS is {PROCESSES}")]).collect::<Vec<_>>().join("\n")
 }

@@ -14,8 +14,9 @@ use std::{
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use leasehold_stack::{
-    Answered, Arrivals, Buyers, Keys, Links, Program, Progress as _, Replica, ReplicaConfig, Shop,
-    Stack, StackConfig, Stderr, audit::Books,
+    Answered, Arrivals, Buyers, Keys, Links, LoadBalancer, Means, Program, Progress as _, Replica,
+    ReplicaConfig, Shop, Sidecar, SidecarConfig, Stack, StackConfig, Stderr, audit::Books,
+    free_port,
 };
 
 use crate::Cli;
@@ -44,7 +45,12 @@ pub(crate) async fn interrupted() -> anyhow::Result<()> {
 struct World {
     shop: Shop,
     replicas: Vec<Replica>,
-    config: ReplicaConfig,
+    /// Of each replica, in their order: to start it again.
+    configs: Vec<ReplicaConfig>,
+    /// Before the replicas, for who breaks them; none without haproxy.
+    balancer: Option<LoadBalancer>,
+    /// For who breaks it.
+    sidecar: Option<Sidecar>,
     /// Of each replica, in their order; none when nobody is going to break them.
     links: Vec<Links>,
     // Last: the servers end after the replicas.
@@ -72,20 +78,26 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<bool> {
     let config = ReplicaConfig::on(&stack, Program::linked()?, keys.clone());
     progress.step("making the tables");
     config.migrate().await?;
-    let mut replicas = Vec::new();
-    let mut links = Vec::new();
+    let (mut replicas, mut configs, mut links) = (Vec::new(), Vec::new(), Vec::new());
     for number in 1..=cli.replicas {
         let mut own = config.clone();
         if cli.keep {
             let between = Links::between(&stack).await?;
             own = config.through(&between);
             links.push(between);
+            // The same after each restart: the load balancer knows no names.
+            let listen = format!("127.0.0.1:{}", free_port()?);
+            own.env.push(("LEASEHOLD_LISTEN".to_owned(), listen));
         }
         replicas.push(own.start(&format!("replica-{number}")).await?);
+        configs.push(own);
     }
     let at: Vec<&str> = replicas.iter().map(Replica::url).collect();
     progress.step(&format!("replicas listen at {}", at.join(", ")));
-    let mut world = World { shop: Shop::new(keys), replicas, config, links, stack };
+    let (balancer, sidecar) =
+        if cli.keep { beside(&stack, &replicas).await? } else { (None, None) };
+    let shop = Shop::new(keys);
+    let mut world = World { shop, replicas, configs, balancer, sidecar, links, stack };
 
     let first = first_sale(&cli, &world, &progress).await?;
     report::print(&cli, &world, &first);
@@ -99,6 +111,24 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<bool> {
         by_hand::serve(&mut world).await;
     }
     Ok(right)
+}
+
+/// What the sales do not need, and who breaks things by hand may want.
+async fn beside(
+    stack: &Stack,
+    replicas: &[Replica],
+) -> anyhow::Result<(Option<LoadBalancer>, Option<Sidecar>)> {
+    let address = |replica: &Replica| {
+        let url = replica.url();
+        url.strip_prefix("http://").unwrap_or(url).parse().with_context(|| url.to_owned())
+    };
+    let addresses = replicas.iter().map(address).collect::<anyhow::Result<Vec<_>>>()?;
+    let balancer = match Means::LoadBalancer.missing() {
+        None => Some(LoadBalancer::start(stack.folder(), &addresses).await?),
+        Some(_) => None,
+    };
+    let sidecar = SidecarConfig::on(stack, Program::linked_sidecar()?).start("sidecar").await?;
+    Ok((balancer, Some(sidecar)))
 }
 
 async fn first_sale(cli: &Cli, world: &World, progress: &Stderr) -> anyhow::Result<SaleResult> {

@@ -150,8 +150,14 @@ pub(super) fn addresses(world: &World, sale: Uuid) {
     let keys = world.shop.keys();
     say!("\nEverything is left running until you press Ctrl-C.");
     say!("\n  replicas     {}", urls.join("  "));
+    if let Some(balancer) = &world.balancer {
+        say!("  balancer     {}  in front of them", balancer.url());
+    }
+    if let Some(sidecar) = &world.sidecar {
+        say!("  sidecar      {}", sidecar.url());
+    }
     say!("  lease nodes  {}", world.stack.redis_urls().join("  "));
-    say!("  postgres     {}", world.config.database_url);
+    say!("  postgres     {}", world.stack.database_url());
     say!("  logs         {}", world.stack.folder().display());
     say!("\nTry:\n");
     say!("  # the sale that was just sold out");

@@ -37,6 +37,8 @@ pub(super) enum Target {
     Postgres,
     /// By its index: `replica-1` is the first.
     Replica(usize),
+    Sidecar,
+    Balancer,
 }
 
 /// A line's first word.
@@ -55,7 +57,10 @@ enum Shape {
     Between(Link),
 }
 
-const ANY: &str = "node-0 | postgres | replica-1";
+/// Stands for one of [`PROCESSES`].
+const ANY: &str = "PROCESS";
+/// What can be named.
+pub(super) const PROCESSES: &str = "node-0 | postgres | replica-1 | sidecar | balancer";
 const BETWEEN: &str = "replica-1 [node-2 | postgres]";
 
 /// Every word: a new verb is a line here, and one where it is done.
@@ -99,8 +104,10 @@ pub(super) fn parse(line: &str) -> Result<Option<Verb>, String> {
     let rest: Vec<&str> = parts.collect();
     let known = WORDS.iter().find(|known| known.word == first);
     let known = known.ok_or_else(|| format!("{first:?} is not known; \"help\" lists what is"))?;
-    let wanted = || {
-        format!("{first} takes {}", if known.takes.is_empty() { "nothing" } else { known.takes })
+    let wanted = || match known.takes {
+        "" => format!("{first} takes nothing"),
+        ANY => format!("{first} takes {PROCESSES}"),
+        takes => format!("{first} takes {takes}"),
     };
     Ok(Some(match (&known.verb, rest.as_slice()) {
         (Shape::Alone(verb), []) => *verb,
@@ -108,8 +115,10 @@ pub(super) fn parse(line: &str) -> Result<Option<Verb>, String> {
         (Shape::Between(link), [replica, server @ ..]) if server.len() <= 1 => {
             let Target::Replica(replica) = parse_target(replica)? else { return Err(wanted()) };
             let server = server.first().map(|server| parse_target(server)).transpose()?;
-            if matches!(server, Some(Target::Replica(_))) {
-                return Err("replicas have no links to each other".to_owned());
+            if !matches!(server, None | Some(Target::Node(_) | Target::Postgres)) {
+                return Err(
+                    "replicas have links to node-0 | postgres, and to nobody else".to_owned()
+                );
             }
             Verb::Link { replica, server, link: *link }
         }
@@ -118,9 +127,12 @@ pub(super) fn parse(line: &str) -> Result<Option<Verb>, String> {
 }
 
 fn parse_target(name: &str) -> Result<Target, String> {
-    let unknown = || format!("{name:?} is none of {ANY}");
-    if name == "postgres" {
-        return Ok(Target::Postgres);
+    let unknown = || format!("{name:?} is none of {PROCESSES}");
+    match name {
+        "postgres" => return Ok(Target::Postgres),
+        "sidecar" => return Ok(Target::Sidecar),
+        "balancer" => return Ok(Target::Balancer),
+        _ => {}
     }
     let (kind, number) = name.rsplit_once('-').ok_or_else(unknown)?;
     let number: usize = number.parse().map_err(|_| unknown())?;
@@ -142,6 +154,8 @@ mod tests {
             ("pause node-1", Verb::Do(Deed::Pause, Target::Node(1))),
             ("  resume\tpostgres ", Verb::Do(Deed::Resume, Target::Postgres)),
             ("kill replica-2", Verb::Do(Deed::Kill, Target::Replica(1))),
+            ("restart sidecar", Verb::Do(Deed::Restart, Target::Sidecar)),
+            ("pause balancer", Verb::Do(Deed::Pause, Target::Balancer)),
             ("restart postgres", Verb::Do(Deed::Restart, Target::Postgres)),
             ("flush node-0", Verb::Do(Deed::Flush, Target::Node(0))),
             ("cut replica-1 node-2", link(0, Some(Target::Node(2)), Link::Cut)),
@@ -166,7 +180,10 @@ mod tests {
             ("kill node--1", "is none of"),
             ("kill node-99999999999999999999", "is none of"),
             ("cut node-1 node-2", "cut takes replica-1"),
-            ("cut replica-1 replica-2", "no links"),
+            ("cut replica-1 replica-2", "nobody else"),
+            ("cut replica-1 sidecar", "nobody else"),
+            ("cut sidecar", "cut takes replica-1"),
+            ("kill balancer-1", "is none of"),
             ("heal node-1", "heal takes nothing"),
             ("Status", "\"Status\" is not known"),
         ] {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test, in helpers too")]
 
+mod before_and_beside;
 mod breaking;
 mod disks;
 mod echo;
