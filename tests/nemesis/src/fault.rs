@@ -1,36 +1,16 @@
 //! What is done to the servers, as data: a run is reproduced from it.
 
-use std::{fmt, time::Duration};
+mod claim;
+mod victim;
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// What lies on a way between two programs while a fault lasts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Way {
-    /// Connections are reset, and new ones refused.
-    Cut,
-    /// Connections stay, and nothing passes; it arrives when the fault ends.
-    Silent,
-    /// Requests pass; their answers arrive when the fault ends.
-    NoReplies,
-    /// Every piece takes up to half a second longer, so that pieces overtake each other.
-    Delayed,
-    /// A few kilobytes a second.
-    Slow,
-    /// Every request arrives a second time, later.
-    Twice,
-}
-
-/// A program under attack, by its index where there are several.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Victim {
-    /// A lease node.
-    Node(usize),
-    /// Postgres.
-    Postgres,
-    /// A replica.
-    Replica(usize),
-}
+pub use self::{
+    claim::Claim,
+    victim::{Parting, Victim, Way},
+};
 
 /// One fault. Whatever it is, it is undone when its time is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -67,6 +47,14 @@ pub enum Fault {
     Connections(usize, usize),
     /// The clock of a lease node or a replica is so many seconds ahead, or behind.
     Clock(Victim, i64),
+    /// The disk of a lease node, or of Postgres, is full.
+    FillDisk(Victim),
+    /// Each sync of a lease node, or of Postgres, to its disk takes longer.
+    SlowSync(Victim),
+    /// Somebody else has all connections of Postgres, and those that there were are ended.
+    TakeConnections,
+    /// Packets between a replica and all servers are lost.
+    Part(usize, Parting),
 }
 
 impl Fault {
@@ -77,9 +65,13 @@ impl Fault {
             Self::Kill(Victim::Node(_)) => "kill a node",
             Self::Kill(Victim::Postgres) => "kill postgres",
             Self::Kill(Victim::Replica(_)) => "kill a replica",
+            Self::Kill(Victim::Sidecar) => "kill the sidecar",
+            Self::Kill(Victim::Balancer) => "kill the load balancer",
             Self::Pause(Victim::Node(_)) => "pause a node",
             Self::Pause(Victim::Postgres) => "pause postgres",
             Self::Pause(Victim::Replica(_)) => "pause a replica",
+            Self::Pause(Victim::Sidecar) => "pause the sidecar",
+            Self::Pause(Victim::Balancer) => "pause the load balancer",
             Self::Drain(_) => "drain a replica",
             Self::KillBeforeWrite => "kill before the write",
             Self::KillAfterWrite => "kill after the write",
@@ -95,6 +87,12 @@ impl Fault {
             Self::Connections(..) => "a node has few connections",
             Self::Clock(Victim::Replica(_), _) => "the clock of a replica",
             Self::Clock(..) => "the clock of a node",
+            Self::FillDisk(Victim::Postgres) => "postgres' disk is full",
+            Self::FillDisk(_) => "a node's disk is full",
+            Self::SlowSync(Victim::Postgres) => "postgres syncs slowly",
+            Self::SlowSync(_) => "a node syncs slowly",
+            Self::TakeConnections => "postgres has no connections",
+            Self::Part(..) => "a replica is parted",
         }
     }
 
@@ -135,72 +133,21 @@ impl Fault {
                 format!("{} takes {most} connections", Victim::Node(node))
             }
             Self::Clock(victim, seconds) => format!("clock of {victim} {seconds:+} s"),
-            Self::KillBeforeWrite | Self::KillAfterWrite | Self::PauseBeforeWrite => {
-                self.kind().to_owned()
+            Self::FillDisk(victim) => format!("the disk of {victim} is full"),
+            Self::SlowSync(victim) => format!("{victim} syncs slowly"),
+            Self::Part(replica, how) => {
+                let how = match how {
+                    Parting::Whole => "lost",
+                    Parting::OneWay => "lost on their way back",
+                    Parting::Rejected => "rejected",
+                    Parting::Lossy => "lost, every third",
+                };
+                format!("packets of {} {how}", Victim::Replica(replica))
             }
-        }
-    }
-
-    /// Whom it keeps busy: two faults of the same one never overlap.
-    #[must_use]
-    pub fn claims(self) -> Vec<Claim> {
-        match self {
-            Self::Kill(victim) | Self::Pause(victim) => vec![Claim::Process(victim)],
-            Self::Drain(replica) => vec![Claim::Process(Victim::Replica(replica))],
-            // Whichever replica comes by.
-            Self::KillBeforeWrite | Self::KillAfterWrite | Self::PauseBeforeWrite => {
-                vec![Claim::AnyReplica]
-            }
-            Self::ToPostgres(replica, _) => vec![Claim::ToPostgres(replica)],
-            Self::ToNode(replica, _, _) | Self::ToNodes(replica, _) => {
-                vec![Claim::ToNodes(replica)]
-            }
-            Self::ToReplica(replica, _) => vec![Claim::ToReplica(replica)],
-            Self::HolderToNodes(holder, _) => vec![Claim::Holder(holder)],
-            Self::Forget(node)
-            | Self::RefuseWrites(node)
-            | Self::ForgetScripts(node)
-            | Self::Connections(node, _) => vec![Claim::Process(Victim::Node(node))],
-            Self::Clock(victim, _) => vec![Claim::Process(victim)],
-        }
-    }
-}
-
-/// What a fault has to itself while it lasts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Claim {
-    /// A process.
-    Process(Victim),
-    /// All replicas' processes.
-    AnyReplica,
-    /// A replica's link to Postgres.
-    ToPostgres(usize),
-    /// A replica's links to the nodes.
-    ToNodes(usize),
-    /// The buyers' link to a replica.
-    ToReplica(usize),
-    /// A lock holder's links.
-    Holder(usize),
-}
-
-impl Claim {
-    /// Whether two faults that claim these are in each other's way.
-    #[must_use]
-    pub fn clashes(self, other: Self) -> bool {
-        let is_replica = |claim| matches!(claim, Self::Process(Victim::Replica(_)));
-        self == other
-            || (self == Self::AnyReplica && is_replica(other))
-            || (other == Self::AnyReplica && is_replica(self))
-    }
-}
-
-impl fmt::Display for Victim {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Node(node) => write!(f, "node-{node}"),
-            Self::Postgres => f.write_str("postgres"),
-            // Replicas are numbered from one, as their logs are.
-            Self::Replica(replica) => write!(f, "replica-{}", replica + 1),
+            Self::KillBeforeWrite
+            | Self::KillAfterWrite
+            | Self::PauseBeforeWrite
+            | Self::TakeConnections => self.kind().to_owned(),
         }
     }
 }

@@ -106,7 +106,7 @@ pub struct Operation {
     /// also when another try was refused meanwhile.
     #[serde(default)]
     pub unanswered: u32,
-    /// Which replica gave the final answer, by its index.
+    /// Which replica gave the final answer, by its index; the load balancer has the one after the last.
     pub replica: usize,
     /// What came of it.
     pub outcome: Outcome,

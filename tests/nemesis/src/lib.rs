@@ -10,6 +10,7 @@ mod figures;
 pub mod history;
 mod holders;
 mod load;
+mod means;
 pub mod oracle;
 pub mod report;
 mod run;
@@ -19,6 +20,7 @@ mod shrink;
 mod site;
 
 pub use figures::{Accepted, Figures, Spread};
+pub use means::Means;
 pub use run::{Control, Plan, RESUMES_WITHIN, Ran, Watch, run};
 pub use schedule::{Schedule, Shape};
 pub use shrink::shrink;

@@ -29,6 +29,8 @@ pub(crate) struct Market {
     pub(crate) shop: Shop,
     /// Where replicas are asked, by their index.
     pub(crate) replicas: Arc<[String]>,
+    /// Where a quarter of the buyers ask, if there is a load balancer: it has the index after the last replica.
+    pub(crate) balancer: Option<String>,
     pub(crate) sales: Arc<[Uuid]>,
     /// Zero of all times.
     pub(crate) begun: Instant,
@@ -54,7 +56,9 @@ impl Market {
         let every = Duration::from_secs(1).mul_f64(per(crowd.clients, crowd.rate));
         for index in 0..crowd.clients {
             let random = StdRng::seed_from_u64(crowd.seed.wrapping_add(index as u64));
-            let client = Client::new(self.clone(), index, random);
+            let mut client = Client::new(self.clone(), index, random);
+            client.only =
+                self.balancer.as_ref().filter(|_| index % 4 == 3).map(|_| self.replicas.len());
             clients.spawn(client.run(every, Arc::clone(&stop)));
         }
         while clients.join_next().await.is_some() {}
@@ -83,12 +87,12 @@ impl Market {
         while clients.join_next().await.is_some() {}
     }
 
-    /// Buys one unit at every replica of every sale until it is answered, which shows that service
-    /// has resumed.
+    /// Buys one unit of every sale at every replica, and through the load balancer, until it is answered:
+    /// which shows that service has resumed.
     pub(crate) async fn visit(&self, limit: Duration) {
         let begun = Instant::now();
         let mut visitors = JoinSet::new();
-        for (index, replica) in self.replicas.iter().enumerate() {
+        for (index, replica) in self.replicas.iter().chain(&self.balancer).enumerate() {
             for sale in self.sales.iter().copied() {
                 let random = StdRng::seed_from_u64(begun.elapsed().subsec_nanos().into());
                 let mut client = Client::new(self.clone(), index, random);
@@ -112,6 +116,14 @@ impl Market {
             }
         }
         while visitors.join_next().await.is_some() {}
+    }
+}
+
+impl Market {
+    /// Where the one with this index is asked: a replica, or the load balancer after them.
+    fn way_in(&self, index: usize) -> &str {
+        let replica = self.replicas.get(index).or(self.balancer.as_ref());
+        replica.map(String::as_str).unwrap_or_default()
     }
 }
 

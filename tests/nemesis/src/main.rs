@@ -11,10 +11,9 @@ use std::{
 use anyhow::Context as _;
 use clap::Parser;
 use leasehold_nemesis::{
-    Control, Plan, Ran, Schedule, Shape, fault::Planned, report, run, show::Screen, show::print,
-    shrink,
+    Control, Means, Plan, Ran, Schedule, Shape, fault::Planned, report, run, show::Screen,
+    show::print, shrink,
 };
-use leasehold_stack::{Means, Program};
 
 #[global_allocator]
 static ALLOCATOR: leasehold_kit::Allocator = leasehold_kit::Allocator;
@@ -95,10 +94,16 @@ fn within(text: &str, least: f64, most: f64) -> Result<f64, String> {
 
 fn main() -> ExitCode {
     let mut args: Vec<OsString> = std::env::args_os().collect();
-    // The replicas are this same program.
-    if args.get(1).is_some_and(|arg| arg == "purchase") {
+    // Replicas and sidecar are this same program.
+    let service: Option<fn(Vec<OsString>) -> ExitCode> =
+        match args.get(1).and_then(|arg| arg.to_str()) {
+            Some("purchase") => Some(leasehold_purchase::cli::main),
+            Some("sidecar") => Some(leasehold_sidecar::cli::main),
+            _ => None,
+        };
+    if let Some(service) = service {
         let _program = args.remove(0);
-        return leasehold_purchase::cli::main(args);
+        return service(args);
     }
     let cli = Cli::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
@@ -131,7 +136,7 @@ async fn whole(cli: &Cli) -> anyhow::Result<bool> {
         plan.length,
         again(cli, &plan)
     ));
-    let ran = run(&plan, Program::linked()?, &screen).await?;
+    let ran = run(&plan, &std::env::current_exe()?, &screen).await?;
     write(cli, &plan, &ran)?;
     print(&report::text(&plan, &ran));
     print(&format!("report: {}", cli.report.display()));
@@ -147,12 +152,15 @@ async fn whole(cli: &Cli) -> anyhow::Result<bool> {
 
 fn plan(cli: &Cli) -> anyhow::Result<Plan> {
     let seed = cli.seed.unwrap_or_else(rand::random);
-    let clocks = !cli.no_clocks && Means::Clocks.missing().is_none();
+    let mut means = Means::here();
+    means.clocks &= !cli.no_clocks;
+    let requests = cli.minutes * 60.0 * f64::from(cli.rate);
+    means.small_disks &= cli.schedule.is_some() || requests <= Means::REQUESTS_ON_SMALL_DISKS;
     let shape = Shape {
         nodes: cli.nodes.into(),
         replicas: cli.replicas.into(),
         holders: cli.holders.into(),
-        clocks,
+        means,
     };
     let schedule = match &cli.schedule {
         Some(path) => read(path)?,
@@ -213,13 +221,13 @@ const TRIES: u32 = 2;
 async fn smaller(cli: &Cli, plan: Plan) -> anyhow::Result<()> {
     print("looking for fewer faults that go wrong");
     let screen = Screen::new(plan.length);
-    let program = Program::linked()?;
+    let program = std::env::current_exe()?;
     let fails = async |faults: &[Planned]| {
         let schedule = Schedule { faults: faults.to_vec() };
         for _ in 0..TRIES {
             let length = schedule.length();
             let fewer = Plan { schedule: schedule.clone(), length, ..plan.clone() };
-            let ran = run(&fewer, program.clone(), &screen).await;
+            let ran = run(&fewer, &program, &screen).await;
             if ran.is_ok_and(|ran| !ran.violations.is_empty()) {
                 print(&format!("{} faults suffice", faults.len()));
                 return true;

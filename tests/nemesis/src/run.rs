@@ -4,6 +4,7 @@ mod left;
 
 use std::{
     collections::BTreeMap,
+    path::Path,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -12,7 +13,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use leasehold_stack::{Program, Progress, audit::Books};
+use leasehold_stack::{Progress, audit::Books};
 use serde::{Deserialize, Serialize};
 use sqlx::{Connection as _, PgConnection};
 use tokio::{task::JoinSet, time::sleep_until};
@@ -46,6 +47,8 @@ pub enum Control {
     CheckedOutside,
     /// Lock holders neither lock nor check.
     LockSkipped,
+    /// Lock holders' tokens are counted by each node for itself.
+    NaiveToken,
 }
 
 /// What a run is made of.
@@ -105,11 +108,11 @@ pub trait Watch: Progress {
     fn now(&self, at: Duration, answered: usize, under_way: &[Planned]);
 }
 
-/// Does it. The replicas run `program`, which needs its fault points.
+/// Does it. `program` is this one, which is also each of the services, with their fault points.
 ///
 /// # Errors
 /// When the servers cannot be started, broken or mended: then it shows nothing.
-pub async fn run(plan: &Plan, program: Program, watch: &dyn Watch) -> anyhow::Result<Ran> {
+pub async fn run(plan: &Plan, program: &Path, watch: &dyn Watch) -> anyhow::Result<Ran> {
     let site = Arc::new(Site::start(plan.shape, program, watch).await?);
     let mut sales = Vec::new();
     for (strategy, capacity) in &plan.sales {
@@ -125,6 +128,7 @@ pub async fn run(plan: &Plan, program: Program, watch: &dyn Watch) -> anyhow::Re
     let market = Market {
         shop: site.shop().clone(),
         replicas: site.fronts(),
+        balancer: site.balancer_url().await,
         sales: sales.clone().into(),
         begun,
         journal: Arc::clone(&journal),
@@ -133,10 +137,12 @@ pub async fn run(plan: &Plan, program: Program, watch: &dyn Watch) -> anyhow::Re
     let care = match plan.control {
         Some(Control::CheckedOutside) => Care::CheckedOutside,
         Some(Control::LockSkipped) => Care::LockSkipped,
+        Some(Control::NaiveToken) => Care::NaiveToken,
         Some(Control::FenceOff | Control::KeysForgotten) | None => Care::Full,
     };
     let holders = Holders {
         ways: site.ways(),
+        sidecar: site.sidecar_url().await,
         database_url: site.database_url().to_owned(),
         begun,
         seed: plan.seed,

@@ -5,7 +5,10 @@ use std::time::Duration;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
 use serde::{Deserialize, Serialize};
 
-use crate::fault::{Claim, Fault, Planned, Victim, Way};
+use crate::{
+    fault::{Claim, Fault, Parting, Planned, Victim, Way},
+    means::Means,
+};
 
 /// The longest fault: some leases' lifetimes.
 const LASTS_MAX: Duration = Duration::from_secs(5);
@@ -23,8 +26,16 @@ pub struct Shape {
     pub replicas: usize,
     /// Lock holders.
     pub holders: usize,
-    /// Whether clocks can be set.
-    pub clocks: bool,
+    /// What can be done to them.
+    pub means: Means,
+}
+
+impl Shape {
+    /// Whether one of the lock holders, the last, takes its leases through a sidecar: some must not.
+    #[must_use]
+    pub const fn has_sidecar(self) -> bool {
+        self.holders >= 2
+    }
 }
 
 /// A run's faults in the order in which they begin.
@@ -58,7 +69,7 @@ impl Schedule {
                 return Self { faults };
             }
             let drawn = (0..DRAWS).find_map(|_| {
-                let fault = draw(&mut random, shape, forgetful);
+                let fault = draw(&mut random, shape, forgetful)?;
                 let planned = Planned { at, lasts: lasts.max(least(fault)), fault };
                 is_possible(&faults, &planned, shape).then_some(planned)
             });
@@ -93,17 +104,20 @@ fn least(fault: Fault) -> Duration {
         Fault::KillBeforeWrite | Fault::KillAfterWrite | Fault::PauseBeforeWrite => {
             Duration::from_secs(1)
         }
+        // Nor is a disk full before something is written.
+        Fault::FillDisk(_) => Duration::from_millis(500),
         _ => LASTS_MIN,
     }
 }
 
-fn draw(random: &mut StdRng, shape: Shape, forgetful: usize) -> Fault {
+/// `None` when what was drawn cannot be done here.
+fn draw(random: &mut StdRng, shape: Shape, forgetful: usize) -> Option<Fault> {
     const WAYS: [Way; 6] =
         [Way::Cut, Way::Silent, Way::NoReplies, Way::Delayed, Way::Slow, Way::Twice];
     let node = random.random_range(0..shape.nodes);
     let replica = random.random_range(0..shape.replicas);
     let way = WAYS.choose(random).copied().unwrap_or(Way::Cut);
-    match random.random_range(0..25) {
+    Some(match random.random_range(0..36) {
         0 | 1 => Fault::Kill(Victim::Replica(replica)),
         2 | 3 => Fault::Pause(Victim::Replica(replica)),
         4 => Fault::Drain(replica),
@@ -122,10 +136,40 @@ fn draw(random: &mut StdRng, shape: Shape, forgetful: usize) -> Fault {
         19 => Fault::RefuseWrites(node),
         20 => Fault::ForgetScripts(node),
         21 => Fault::Connections(node, random.random_range(0..4)),
-        22 if shape.clocks => Fault::Clock(Victim::Replica(replica), jump(random)),
-        23 if shape.clocks => Fault::Clock(Victim::Node(forgetful), jump(random)),
-        _ => Fault::Forget(forgetful),
-    }
+        22 => Fault::Forget(forgetful),
+        23 => Fault::TakeConnections,
+        other => return rare(random, shape, other, (node, forgetful)),
+    })
+}
+
+/// What takes a program, or means, that not every run has.
+fn rare(
+    random: &mut StdRng,
+    shape: Shape,
+    which: u32,
+    (node, forgetful): (usize, usize),
+) -> Option<Fault> {
+    const PARTINGS: [Parting; 4] =
+        [Parting::Whole, Parting::OneWay, Parting::Rejected, Parting::Lossy];
+    let Shape { means, .. } = shape;
+    let replica = random.random_range(0..shape.replicas);
+    Some(match which {
+        24 if means.clocks => Fault::Clock(Victim::Replica(replica), jump(random)),
+        25 if means.clocks => Fault::Clock(Victim::Node(forgetful), jump(random)),
+        26 | 27 if shape.has_sidecar() => Fault::Kill(Victim::Sidecar),
+        28 if shape.has_sidecar() => Fault::Pause(Victim::Sidecar),
+        29 if means.balancer => Fault::Kill(Victim::Balancer),
+        30 if means.balancer => Fault::Pause(Victim::Balancer),
+        31 if means.small_disks => Fault::FillDisk(Victim::Node(node)),
+        32 if means.small_disks => Fault::FillDisk(Victim::Postgres),
+        33 if means.slow_syncs => Fault::SlowSync(Victim::Node(node)),
+        34 if means.slow_syncs => Fault::SlowSync(Victim::Postgres),
+        35 if means.networks => {
+            // Only the first lives in a network of its own.
+            Fault::Part(0, PARTINGS.choose(random).copied().unwrap_or(Parting::Whole))
+        }
+        _ => return None,
+    })
 }
 
 /// Some seconds or about a day, ahead or behind.
@@ -160,7 +204,9 @@ const RECOVERY: Duration = Duration::from_millis(500);
 mod tests {
     use super::*;
 
-    const SHAPE: Shape = Shape { nodes: 3, replicas: 3, holders: 3, clocks: true };
+    const SHAPE: Shape = Shape { nodes: 3, replicas: 3, holders: 3, means: MEANS };
+    const MEANS: Means =
+        Means { clocks: true, balancer: true, small_disks: true, slow_syncs: true, networks: true };
     const HOUR: Duration = Duration::from_secs(3600);
 
     fn random(seed: u64, length: Duration) -> Schedule {
@@ -198,7 +244,24 @@ mod tests {
         let mut kinds: Vec<&str> = faults.iter().map(|planned| planned.fault.kind()).collect();
         kinds.sort_unstable();
         kinds.dedup();
-        assert_eq!(kinds.len(), 21, "{kinds:?}");
+        assert_eq!(kinds.len(), 31, "{kinds:?}");
+    }
+
+    #[test]
+    fn what_a_machine_cannot_do_is_not_drawn() {
+        let shape = Shape { holders: 1, means: Means::default(), ..SHAPE };
+        for planned in Schedule::random(1, HOUR, shape, Schedule::GAP).faults {
+            let is_possible = match planned.fault {
+                Fault::Kill(victim) | Fault::Pause(victim) => {
+                    !matches!(victim, Victim::Sidecar | Victim::Balancer)
+                }
+                Fault::Clock(..) | Fault::FillDisk(_) | Fault::SlowSync(_) | Fault::Part(..) => {
+                    false
+                }
+                _ => true,
+            };
+            assert!(is_possible, "{planned:?}");
+        }
     }
 
     #[test]

@@ -3,19 +3,22 @@
 mod breaks;
 mod place;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::Context as _;
 use leasehold_stack::{
-    ConnectionLimit, Keys, LeaseNode, Postgres, Prepared, Program, Progress, Proxy, ReplicaConfig,
-    Shop, Stack, StackConfig,
+    Keys, LeaseNode, LoadBalancer, Namespace, Postgres, Prepared, Program, Progress, Proxy,
+    ReplicaConfig, Shop, Sidecar, SidecarConfig, Stack, StackConfig,
 };
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use self::place::Place;
+use self::{breaks::Undo, place::Place};
 use crate::{holders, schedule::Shape};
 
 /// How long a statement of a replica may take: a pause of Postgres is longer.
@@ -25,13 +28,22 @@ const PATIENCE_MS: &str = "3000";
 /// How long units are reserved: short, so that many run out.
 const RESERVED_SECONDS: u32 = 2;
 
+/// How long replicas and sidecar wait for a node.
+const NODE_MS: &str = "200";
+const NODE_TIMEOUT_MS: &str = "LEASEHOLD_NODE_TIMEOUT_MS";
+const TTL_MS: &str = "LEASEHOLD_LEASE_TTL_MS";
+
 /// Everything that runs. Dropping it ends it.
 pub(crate) struct Site {
+    /// Before the replicas, for some of the buyers.
+    balancer: Option<Mutex<LoadBalancer>>,
     places: Vec<Place>,
+    /// For one of the lock holders.
+    sidecar: Option<Mutex<Sidecar>>,
     /// For each lock holder, a way to each node.
     holders: Vec<Vec<Proxy>>,
-    /// Before the nodes, so that each is dropped before its node is gone.
-    limits: Vec<Mutex<Option<ConnectionLimit>>>,
+    /// Before the servers, so that each is dropped before its server is gone.
+    undo: Undo,
     nodes: Vec<Mutex<LeaseNode>>,
     postgres: Mutex<Postgres>,
     database_url: String,
@@ -44,35 +56,43 @@ pub(crate) struct Site {
 impl Site {
     pub(crate) async fn start(
         shape: Shape,
-        program: Program,
+        program: &Path,
         progress: &dyn Progress,
     ) -> anyhow::Result<Self> {
-        let prepared = Prepared { clocks: shape.clocks, ..Prepared::default() };
+        let means = shape.means;
+        let prepared = Prepared { clocks: means.clocks, small_disks: means.small_disks };
         let config = StackConfig { lease_nodes: shape.nodes, prepared, ..StackConfig::default() };
         let mut stack = Stack::start(config, progress).await?;
         let faults = stack.folder().join("faults");
         std::fs::create_dir(&faults)?;
         let keys = Keys::random();
-        let mut config = ReplicaConfig::on(&stack, program, keys.clone());
+        let mut config = ReplicaConfig::on(&stack, runs(program, "purchase"), keys.clone());
         let set = |key: &str, value: &str| (key.to_owned(), value.to_owned());
         config.env = vec![
             set("LEASEHOLD_FAULTS", &faults.display().to_string()),
-            set("LEASEHOLD_LEASE_TTL_MS", &holders::TTL.as_millis().to_string()),
-            set("LEASEHOLD_NODE_TIMEOUT_MS", "200"),
+            set(TTL_MS, &holders::TTL.as_millis().to_string()),
+            set(NODE_TIMEOUT_MS, NODE_MS),
             set("LEASEHOLD_PATIENCE_MS", PATIENCE_MS),
             set("LEASEHOLD_STATEMENT_TIMEOUT_MS", STATEMENT_MS),
             set("LEASEHOLD_SWEEP_MS", "500"),
             set("LEASEHOLD_LOG", "warn"),
         ];
-        config.clocks = shape.clocks;
+        config.clocks = means.clocks;
         config.migrate().await?;
         let database_url = stack.database_url();
         let mut database = PgConnection::connect(&database_url).await?;
         let _made = sqlx::raw_sql(holders::TABLES).execute(&mut database).await?;
         let mut places = Vec::new();
         for index in 0..shape.replicas {
-            places.push(Place::start(&stack, &config, index).await?);
+            let network = (means.networks && index == 0).then(Namespace::create).transpose()?;
+            places.push(Place::start(&stack, &config, index, network).await?);
         }
+        let balancer = if means.balancer && shape.replicas > 0 {
+            let fronts: Vec<_> = places.iter().map(|place| place.front.address()).collect();
+            Some(Mutex::new(LoadBalancer::start(stack.folder(), &fronts).await?))
+        } else {
+            None
+        };
         let mut holders = Vec::new();
         for _ in 0..shape.holders {
             let mut ways = Vec::new();
@@ -81,14 +101,21 @@ impl Site {
             }
             holders.push(ways);
         }
+        let sidecar = match holders.last() {
+            Some(ways) if shape.has_sidecar() => {
+                Some(Mutex::new(sidecar(&stack, program, ways).await?))
+            }
+            _ => None,
+        };
         let nodes = std::mem::take(&mut stack.nodes).into_iter().map(Mutex::new).collect();
         let postgres = Mutex::new(stack.postgres.take().context("there is no postgres")?);
         let shop = Shop::new(keys);
-        let limits = (0..shape.nodes).map(|_| Mutex::default()).collect();
         Ok(Self {
+            balancer,
             places,
+            sidecar,
             holders,
-            limits,
+            undo: Undo::default(),
             nodes,
             postgres,
             database_url,
@@ -111,12 +138,25 @@ impl Site {
         self.places.iter().map(|place| format!("http://{}", place.front.address())).collect()
     }
 
+    /// Where some of the buyers ask: before all replicas.
+    pub(crate) async fn balancer_url(&self) -> Option<String> {
+        match &self.balancer {
+            Some(balancer) => Some(balancer.lock().await.url()),
+            None => None,
+        }
+    }
+
+    /// Where the last lock holder takes its leases.
+    pub(crate) async fn sidecar_url(&self) -> Option<String> {
+        match &self.sidecar {
+            Some(sidecar) => Some(sidecar.lock().await.url().to_owned()),
+            None => None,
+        }
+    }
+
     /// Addresses of the nodes as each lock holder has them.
     pub(crate) fn ways(&self) -> Vec<Vec<String>> {
-        let urls = |ways: &Vec<Proxy>| {
-            ways.iter().map(|way| format!("redis://{}", way.address())).collect()
-        };
-        self.holders.iter().map(urls).collect()
+        self.holders.iter().map(|ways| urls(ways)).collect()
     }
 
     /// The processes of the replicas that run.
@@ -163,4 +203,23 @@ impl Site {
         }
         Ok(found)
     }
+}
+
+/// This very program is also each of the services.
+fn runs(program: &Path, service: &str) -> Program {
+    Program { path: program.to_owned(), args: vec![service.into()] }
+}
+
+/// A sidecar that reaches the nodes these ways.
+async fn sidecar(stack: &Stack, program: &Path, ways: &[Proxy]) -> anyhow::Result<Sidecar> {
+    let mut config = SidecarConfig::on(stack, runs(program, "sidecar"))
+        .env(TTL_MS, holders::TTL.as_millis().to_string())
+        .env(NODE_TIMEOUT_MS, NODE_MS)
+        .env("LEASEHOLD_LOG", "warn");
+    config.redis_urls = urls(ways);
+    config.start("sidecar").await
+}
+
+fn urls(ways: &[Proxy]) -> Vec<String> {
+    ways.iter().map(|way| format!("redis://{}", way.address())).collect()
 }

@@ -23,8 +23,8 @@ use crate::readiness::{PORT_ATTEMPTS, StartError, may_retry, ready};
 use crate::stack::Prepared;
 
 const USER: &str = "leasehold";
-/// A small disk: twice what a new cluster takes, and as much again for a log that is kept short.
-const SMALL_DISK_MIB: u32 = 160;
+/// A small disk: what a new cluster takes, a log that is kept short, and some ten thousand sales.
+const SMALL_DISK_MIB: u32 = 512;
 /// How long initdb may take on a busy machine; usually under a second.
 const INITDB_LIMIT: Duration = Duration::from_secs(120);
 /// How long it may take to end tidily when dropped. Postgres itself kills what has not ended

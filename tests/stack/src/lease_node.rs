@@ -25,8 +25,8 @@ use crate::stack::Prepared;
 /// How long a connection of [`LeaseNode::connection`] waits for the node: long enough for a disk
 /// that is slow to sync, short enough for a test that paused the node.
 const RESPONSE_LIMIT: Duration = Duration::from_secs(5);
-/// A small disk: room for the log of some ten thousand leases.
-const SMALL_DISK_MIB: u32 = 8;
+/// A small disk: room for the log of some hundred thousand leases.
+const SMALL_DISK_MIB: u32 = 64;
 /// Pause between two tries to get a port back.
 const PORT_POLL: Duration = Duration::from_millis(100);
 

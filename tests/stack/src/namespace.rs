@@ -99,6 +99,12 @@ impl Namespace {
         self.inside.clone()
     }
 
+    /// The address of who lives in it.
+    #[must_use]
+    pub fn address(&self) -> Ipv4Addr {
+        self.inside.address
+    }
+
     /// What lies between the namespace and these proxies, which are [ours](Self::links). Buyers who reach a replica
     /// inside are not disturbed.
     #[must_use]

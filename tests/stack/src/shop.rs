@@ -162,6 +162,19 @@ impl Shop {
         self.change(Method::PATCH, url, api_key, key, body).await
     }
 
+    /// `DELETE`, as a buyer.
+    ///
+    /// # Errors
+    /// As [`Shop::send`].
+    pub async fn delete(&self, url: &str) -> anyhow::Result<Answer> {
+        let request = Request::builder()
+            .method(Method::DELETE)
+            .uri(url)
+            .header("authorization", format!("Bearer {}", self.keys.buyer))
+            .body(Full::default())?;
+        self.send(request).await
+    }
+
     async fn change(
         &self,
         method: Method,

@@ -35,12 +35,16 @@ pub(super) fn settle(answer: Result<anyhow::Result<Answer>, Elapsed>, is_look: b
 fn refused(status: StatusCode, said: &Value) -> Try {
     let code = said["code"].as_str().unwrap_or_default();
     match (status, code) {
-        (StatusCode::GATEWAY_TIMEOUT | StatusCode::INTERNAL_SERVER_ERROR, _) | (_, "") => {
-            Try::Doubt(format!("{status} {code}"))
-        }
-        (StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS, _) | (_, "conflict") => {
-            Try::Nothing(code.to_owned())
-        }
+        (StatusCode::GATEWAY_TIMEOUT | StatusCode::INTERNAL_SERVER_ERROR, _)
+        | (_, "" | "outcome_unknown") => Try::Doubt(format!("{status} {code}")),
+        // The last is the load balancer's: it never had the whole request.
+        (
+            StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::REQUEST_TIMEOUT,
+            _,
+        )
+        | (_, "conflict") => Try::Nothing(code.to_owned()),
         _ => Try::Final(Outcome::Refused(code.to_owned())),
     }
 }

@@ -53,7 +53,7 @@ pub(super) struct Client {
     /// Reservations that may be paid for or given up.
     reserved: Vec<(Uuid, Uuid, String)>,
     past: Vec<Request>,
-    /// The only replica that is asked; otherwise any.
+    /// The only one who is asked, a replica or the load balancer; otherwise any replica.
     pub(super) only: Option<usize>,
 }
 
@@ -188,7 +188,7 @@ impl Client {
     }
 
     async fn once(&self, request: &Request, replica: usize) -> Try {
-        let (url, shop) = (&self.market.replicas[replica], &self.market.shop);
+        let (url, shop) = (self.market.way_in(replica), &self.market.shop);
         let Request { sale, key, buyer, asked } = request;
         let (path, admin, body) = match asked {
             Asked::Look => {

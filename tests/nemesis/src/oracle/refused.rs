@@ -7,6 +7,7 @@
 //! Source: design, "unknown is an answer": a refusal must be as final as a yes.
 
 use super::{Case, case::SaleCase};
+use crate::history::Outcome;
 
 pub(super) fn check(case: &Case<'_>) -> Vec<String> {
     case.each_sale(of_sale)
@@ -16,8 +17,16 @@ fn of_sale(sale: &SaleCase<'_>) -> Vec<String> {
     let refused = sale.keys.iter().filter(|(_, key)| key.is_refused());
     let stored = refused.filter_map(|(name, key)| {
         let reply = key.reply?;
+        let asked = key.operations.iter().map(|one| {
+            let said = match &one.outcome {
+                Outcome::Refused(code) => code,
+                Outcome::Ok(_) | Outcome::Unknown(_) => "",
+            };
+            format!("{said} at {:?} after {} tries since {:?}", one.end, one.tries, one.start)
+        });
+        let asked = asked.collect::<Vec<_>>().join(", ");
         Some(format!(
-            "key {name} was refused, and stored is {} of {:?}",
+            "key {name} was refused ({asked}), and stored is {} of {:?}",
             reply.kind, reply.claim_id
         ))
     });

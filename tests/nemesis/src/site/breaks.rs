@@ -1,8 +1,13 @@
 //! What breaks, and what mends it.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
-use leasehold_stack::Link;
+use anyhow::Context as _;
+use leasehold_stack::{ConnectionLimit, Link, LoadBalancer, Sidecar, SlowSync, TakenConnections};
+use tokio::{sync::Mutex, sync::MutexGuard, task::spawn_blocking};
 
 use super::Site;
 use crate::fault::{Fault, Victim, Way};
@@ -17,6 +22,17 @@ const AGAIN_AFTER: Duration = Duration::from_millis(200);
 /// How often it is looked who came by a planted fault.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
+/// By how much slow syncs are slower: within what a node is waited for.
+const SLOW_SYNC: Duration = Duration::from_millis(100);
+
+/// What undoes faults when it is dropped. Some of it blocks until it is done.
+#[derive(Debug, Default)]
+pub(super) struct Undo {
+    limits: Mutex<BTreeMap<usize, ConnectionLimit>>,
+    slow: Mutex<BTreeMap<Victim, SlowSync>>,
+    taken: Mutex<Option<TakenConnections>>,
+}
+
 impl Site {
     pub(crate) async fn inject(&self, fault: Fault) -> anyhow::Result<()> {
         match fault {
@@ -26,6 +42,10 @@ impl Site {
             Fault::Pause(Victim::Node(node)) => self.nodes[node].lock().await.pause(),
             Fault::Pause(Victim::Postgres) => self.postgres.lock().await.pause(),
             Fault::Pause(Victim::Replica(replica)) => self.places[replica].pause().await,
+            Fault::Kill(Victim::Sidecar) => self.sidecar().await?.kill().await,
+            Fault::Pause(Victim::Sidecar) => self.sidecar().await?.pause(),
+            Fault::Kill(Victim::Balancer) => self.balancer().await?.kill().await,
+            Fault::Pause(Victim::Balancer) => self.balancer().await?.pause(),
             Fault::Drain(replica) => self.places[replica].drain().await,
             Fault::KillBeforeWrite => self.plant("before_write", "kill"),
             Fault::KillAfterWrite => self.plant("after_write", "kill"),
@@ -35,10 +55,26 @@ impl Site {
             Fault::ForgetScripts(node) => self.nodes[node].lock().await.forget_scripts().await,
             Fault::Connections(node, most) => {
                 let limit = self.nodes[node].lock().await.limit_connections(most)?;
-                *self.limits[node].lock().await = Some(limit);
+                let _none = self.undo.limits.lock().await.insert(node, limit);
                 Ok(())
             }
             Fault::Clock(victim, seconds) => self.jump_clock(victim, seconds).await,
+            Fault::FillDisk(Victim::Node(node)) => self.nodes[node].lock().await.fill_disk(),
+            Fault::FillDisk(_) => self.postgres.lock().await.fill_disk(),
+            Fault::SlowSync(victim) => {
+                let slow = match victim {
+                    Victim::Node(node) => self.nodes[node].lock().await.slow_sync(SLOW_SYNC).await,
+                    _ => self.postgres.lock().await.slow_sync(SLOW_SYNC).await,
+                };
+                let _none = self.undo.slow.lock().await.insert(victim, slow?);
+                Ok(())
+            }
+            Fault::TakeConnections => {
+                *self.undo.taken.lock().await =
+                    Some(self.postgres.lock().await.take_connections().await?);
+                Ok(())
+            }
+            Fault::Part(replica, how) => self.places[replica].part(Some(how)),
             Fault::ToPostgres(..)
             | Fault::ToNode(..)
             | Fault::ToNodes(..)
@@ -61,15 +97,29 @@ impl Site {
                 self.places[replica].run_again().await
             }
             Fault::Pause(Victim::Replica(replica)) => self.places[replica].run_again().await,
+            Fault::Kill(Victim::Sidecar) => self.sidecar().await?.restart().await,
+            Fault::Pause(Victim::Sidecar) => self.sidecar().await?.resume(),
+            Fault::Kill(Victim::Balancer) => self.balancer().await?.restart().await,
+            Fault::Pause(Victim::Balancer) => self.balancer().await?.resume(),
             Fault::KillBeforeWrite | Fault::PauseBeforeWrite => self.lift("before_write").await,
             Fault::KillAfterWrite => self.lift("after_write").await,
             Fault::Forget(_) | Fault::ForgetScripts(_) => Ok(()),
             Fault::RefuseWrites(node) => self.nodes[node].lock().await.accept_writes().await,
             Fault::Connections(node, _) => {
-                *self.limits[node].lock().await = None;
-                Ok(())
+                let limit = self.undo.limits.lock().await.remove(&node);
+                Ok(spawn_blocking(|| drop(limit)).await?)
             }
             Fault::Clock(victim, _) => self.jump_clock(victim, 0).await,
+            Fault::FillDisk(victim) => self.free_disk(victim).await,
+            Fault::SlowSync(victim) => {
+                let slow = self.undo.slow.lock().await.remove(&victim);
+                Ok(spawn_blocking(|| drop(slow)).await?)
+            }
+            Fault::TakeConnections => {
+                *self.undo.taken.lock().await = None;
+                Ok(())
+            }
+            Fault::Part(replica, _) => self.places[replica].part(None),
             Fault::ToPostgres(..)
             | Fault::ToNode(..)
             | Fault::ToNodes(..)
@@ -108,8 +158,28 @@ impl Site {
                 None => Ok(()),
             },
             // Its clock is the one that reservations end by: a jump ends them as it says.
-            Victim::Postgres => Ok(()),
+            Victim::Postgres | Victim::Sidecar | Victim::Balancer => Ok(()),
         }
+    }
+
+    /// Who found no room has mostly ended.
+    async fn free_disk(&self, victim: Victim) -> anyhow::Result<()> {
+        if let Victim::Node(node) = victim {
+            let mut node = self.nodes[node].lock().await;
+            node.free_disk()?;
+            return node.restart().await;
+        }
+        let mut postgres = self.postgres.lock().await;
+        postgres.free_disk()?;
+        postgres.restart().await
+    }
+
+    async fn sidecar(&self) -> anyhow::Result<MutexGuard<'_, Sidecar>> {
+        Ok(self.sidecar.as_ref().context("there is no sidecar")?.lock().await)
+    }
+
+    async fn balancer(&self) -> anyhow::Result<MutexGuard<'_, LoadBalancer>> {
+        Ok(self.balancer.as_ref().context("there is no load balancer")?.lock().await)
     }
 
     fn plant(&self, point: &str, what: &str) -> anyhow::Result<()> {

@@ -1,9 +1,15 @@
 //! A replica behind its links: started, broken and mended.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use leasehold_stack::{Links, Proxy, Replica, ReplicaConfig, Stack, free_port};
+use anyhow::bail;
+use leasehold_stack::{Links, Namespace, Proxy, Replica, ReplicaConfig, Stack, free_port};
 use tokio::sync::Mutex;
+
+use crate::fault::Parting;
+
+/// How many of a hundred packets a lossy network loses.
+const LOST_PERCENT: u8 = 33;
 
 /// A replica behind its links.
 pub(super) struct Place {
@@ -13,6 +19,8 @@ pub(super) struct Place {
     /// Where buyers ask.
     pub(super) front: Proxy,
     pub(super) replica: Mutex<Option<Replica>>,
+    /// Its own network, if it has one. Last: it goes after those who are in it.
+    network: Option<Namespace>,
 }
 
 impl Place {
@@ -20,16 +28,40 @@ impl Place {
         stack: &Stack,
         config: &ReplicaConfig,
         index: usize,
+        network: Option<Namespace>,
     ) -> anyhow::Result<Self> {
         let name = format!("replica-{}", index + 1);
-        let links = Links::between(stack).await?;
-        let mut config = config.through(&links);
+        let (links, mut config, ip) = match &network {
+            None => {
+                let links = Links::between(stack).await?;
+                let config = config.through(&links);
+                (links, config, Ipv4Addr::LOCALHOST)
+            }
+            Some(network) => {
+                let links = network.links(stack).await?;
+                let config = config.inside(network, &links);
+                (links, config, network.address())
+            }
+        };
         // The same port after each start: buyers keep their way.
-        let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
+        let address = SocketAddr::from((IpAddr::V4(ip), free_port()?));
         config.env.push(("LEASEHOLD_LISTEN".to_owned(), address.to_string()));
         let replica = config.start(&name).await?;
         let front = Proxy::start(address).await?;
-        Ok(Self { name, config, links, front, replica: Mutex::new(Some(replica)) })
+        Ok(Self { name, config, links, front, replica: Mutex::new(Some(replica)), network })
+    }
+
+    /// Loses packets between it and all servers; `None` loses no more.
+    pub(super) fn part(&self, how: Option<Parting>) -> anyhow::Result<()> {
+        let Some(network) = &self.network else { bail!("{} has no network of its own", self.name) };
+        let wire = network.before(self.links.nodes.iter().chain([&self.links.postgres]));
+        match how {
+            None => network.heal(),
+            Some(Parting::Whole) => wire.cut(),
+            Some(Parting::OneWay) => wire.one_way(),
+            Some(Parting::Rejected) => wire.reject(),
+            Some(Parting::Lossy) => wire.loss(LOST_PERCENT),
+        }
     }
 
     pub(super) async fn kill(&self) -> anyhow::Result<()> {
