@@ -193,8 +193,57 @@ pub struct History {
 }
 
 impl History {
+    /// Leaves open what became of whatever was refused while a network sent requests a second time, from and to
+    /// these moments: the second one may be granted after the first was refused. What was done was done once,
+    /// by its key.
+    pub fn doubt_what_was_doubled(&mut self, doubled: &[(Duration, Duration)]) {
+        for operation in &mut self.operations {
+            let was_doubled = |(from, to): &(Duration, Duration)| {
+                operation.start <= *to && operation.end >= *from
+            };
+            let is_refused = matches!(operation.outcome, Outcome::Refused(_));
+            if is_refused && doubled.iter().any(was_doubled) {
+                operation.unanswered = operation.unanswered.max(operation.tries);
+            }
+        }
+    }
+
     /// The operations of one sale.
     pub fn of(&self, sale: Uuid) -> impl Iterator<Item = &Operation> {
         self.operations.iter().filter(move |operation| operation.sale == sale)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_refused_while_requests_were_doubled_may_have_happened() {
+        let second = Duration::from_secs;
+        let operation = |start, end, outcome| Operation {
+            sale: Uuid::nil(),
+            key: "k".to_owned(),
+            buyer: "ada".to_owned(),
+            asked: Asked::Buy { quantity: 1 },
+            intended: second(start),
+            start: second(start),
+            end: second(end),
+            tries: 1,
+            unanswered: 0,
+            replica: 0,
+            outcome,
+        };
+        let busy = || Outcome::Refused("busy".to_owned());
+        let operations = vec![
+            operation(1, 2, busy()),
+            operation(2, 4, busy()),
+            operation(5, 9, busy()),
+            operation(7, 8, busy()),
+        ];
+        let mut history = History { operations, ..History::default() };
+        history.doubt_what_was_doubled(&[(second(3), second(6))]);
+        let may: Vec<bool> = history.operations.iter().map(Operation::may_have_happened).collect();
+        assert_eq!(may, [false, true, true, false]);
     }
 }

@@ -13,6 +13,7 @@ mod load;
 mod means;
 pub mod oracle;
 pub mod report;
+mod results;
 mod run;
 mod schedule;
 pub mod show;
@@ -21,6 +22,7 @@ mod site;
 
 pub use figures::{Accepted, Figures, Spread};
 pub use means::Means;
+pub use results::{Record, published};
 pub use run::{Control, Plan, RESUMES_WITHIN, Ran, Watch, run};
 pub use schedule::{Schedule, Shape};
 pub use shrink::shrink;

@@ -9,11 +9,12 @@ use std::{
 };
 
 use anyhow::Context as _;
-use clap::Parser;
+use clap::{Parser, ValueEnum as _};
 use leasehold_nemesis::{
-    Control, Means, Plan, Ran, Schedule, Shape, fault::Planned, report, run, show::Screen,
-    show::print, shrink,
+    Control, Means, Plan, Ran, Record, Schedule, Shape, fault::Planned, published, report, run,
+    show::Screen, show::print, shrink,
 };
+use serde::de::DeserializeOwned;
 
 #[global_allocator]
 static ALLOCATOR: leasehold_kit::Allocator = leasehold_kit::Allocator;
@@ -21,7 +22,11 @@ static ALLOCATOR: leasehold_kit::Allocator = leasehold_kit::Allocator;
 /// Breaks lease nodes, Postgres, replicas and the ways between them at random, while buyers buy and
 /// programs hold leases; then examines all that they were told.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "nemesis", version)]
+#[command(
+    name = "nemesis",
+    version,
+    after_help = "`nemesis results RUN.json…` writes the figures of runs into tests/RESULTS.md."
+)]
 struct Cli {
     /// What the faults and the load are drawn from; a fresh one by default
     #[arg(long)]
@@ -74,6 +79,23 @@ struct Cli {
     /// Where the page about the run goes; its faults and figures go beside it
     #[arg(long, default_value = "target/nemesis/report.html")]
     report: PathBuf,
+
+    /// Where its figures go as well, for `nemesis results`
+    #[arg(long)]
+    json: Option<PathBuf>,
+}
+
+/// Publishes figures of runs: replaces the section about them in a page.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "nemesis results")]
+struct Results {
+    /// What `--json` wrote
+    #[arg(required = true)]
+    runs: Vec<PathBuf>,
+
+    /// The page
+    #[arg(long, default_value = "tests/RESULTS.md")]
+    into: PathBuf,
 }
 
 fn minutes(text: &str) -> Result<f64, String> {
@@ -105,6 +127,16 @@ fn main() -> ExitCode {
         let _program = args.remove(0);
         return service(args);
     }
+    if args.get(1).is_some_and(|arg| arg == "results") {
+        let _program = args.remove(0);
+        return match publish(&Results::parse_from(args)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                print(&format!("nemesis: {error:#}"));
+                ExitCode::from(2)
+            }
+        };
+    }
     let cli = Cli::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     match runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(examine(&cli))) {
@@ -115,6 +147,16 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+fn publish(results: &Results) -> anyhow::Result<()> {
+    let runs = results.runs.iter().map(|run| read(run)).collect::<anyhow::Result<Vec<_>>>()?;
+    let about = || results.into.display().to_string();
+    let page = match std::fs::read_to_string(&results.into) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => "# Results\n".to_owned(),
+        page => page.with_context(about)?,
+    };
+    std::fs::write(&results.into, published(&page, &runs)?).with_context(about)
 }
 
 /// Runs until the end, or until a person ends it.
@@ -140,38 +182,43 @@ async fn whole(cli: &Cli) -> anyhow::Result<bool> {
     write(cli, &plan, &ran)?;
     print(&report::text(&plan, &ran));
     print(&format!("report: {}", cli.report.display()));
-    if cli.control.is_some() {
-        print(if ran.violations.is_empty() { "NOT NOTICED" } else { "noticed, as it must be" });
-        return Ok(!ran.violations.is_empty());
-    }
-    if cli.shrink && !ran.violations.is_empty() {
+    let is_found = !ran.violations.is_empty();
+    if cli.shrink && is_found {
         smaller(cli, plan).await?;
+    }
+    if cli.control.is_some() {
+        print(if is_found { "noticed, as it must be" } else { "NOT NOTICED" });
+        return Ok(is_found);
     }
     Ok(ran.violations.is_empty() && ran.left.is_empty())
 }
 
 fn plan(cli: &Cli) -> anyhow::Result<Plan> {
     let seed = cli.seed.unwrap_or_else(rand::random);
+    let given: Option<Schedule> = cli.schedule.as_deref().map(read).transpose()?;
     let mut means = Means::here();
     means.clocks &= !cli.no_clocks;
     let requests = cli.minutes * 60.0 * f64::from(cli.rate);
-    means.small_disks &= cli.schedule.is_some() || requests <= Means::REQUESTS_ON_SMALL_DISKS;
+    means.small_disks &= match &given {
+        Some(schedule) => schedule.fills_disks(),
+        None => requests <= Means::REQUESTS_ON_SMALL_DISKS,
+    };
     let shape = Shape {
         nodes: cli.nodes.into(),
         replicas: cli.replicas.into(),
         holders: cli.holders.into(),
         means,
     };
-    let schedule = match &cli.schedule {
-        Some(path) => read(path)?,
+    let drawn_for = Duration::from_secs_f64(cli.minutes * 60.0);
+    let (schedule, length) = match given {
+        Some(schedule) => {
+            let length = schedule.length();
+            (schedule, length)
+        }
         None => {
             let gap = Duration::from_secs_f64(cli.gap);
-            Schedule::random(seed, Duration::from_secs_f64(cli.minutes * 60.0), shape, gap)
+            (Schedule::random(seed, drawn_for, shape, gap), drawn_for)
         }
-    };
-    let length = match cli.schedule {
-        Some(_) => schedule.length(),
-        None => Duration::from_secs_f64(cli.minutes * 60.0),
     };
     Ok(Plan {
         seed,
@@ -185,7 +232,7 @@ fn plan(cli: &Cli) -> anyhow::Result<Plan> {
     })
 }
 
-fn read(path: &Path) -> anyhow::Result<Schedule> {
+fn read<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
     let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
     serde_json::from_str(&text).with_context(|| path.display().to_string())
 }
@@ -196,11 +243,23 @@ fn again(cli: &Cli, plan: &Plan) -> String {
         Some(path) => format!("--schedule {}", path.display()),
         None => format!("--minutes {} --gap {}", cli.minutes, cli.gap),
     };
+    let clocks = if cli.no_clocks { " --no-clocks" } else { "" };
     format!(
         "cargo run --release -p leasehold-nemesis -- --seed {} {faults} --replicas {} --nodes {} --holders {} \
-         --clients {} --rate {}",
-        plan.seed, cli.replicas, cli.nodes, cli.holders, cli.clients, cli.rate
+         --clients {} --rate {}{clocks}{}",
+        plan.seed,
+        cli.replicas,
+        cli.nodes,
+        cli.holders,
+        cli.clients,
+        cli.rate,
+        control(cli)
     )
+}
+
+fn control(cli: &Cli) -> String {
+    let name = cli.control.and_then(|control| control.to_possible_value());
+    name.map(|name| format!(" --control {}", name.get_name())).unwrap_or_default()
 }
 
 fn write(cli: &Cli, plan: &Plan, ran: &Ran) -> anyhow::Result<()> {
@@ -210,8 +269,11 @@ fn write(cli: &Cli, plan: &Plan, ran: &Ran) -> anyhow::Result<()> {
     std::fs::write(&cli.report, report::page(plan, ran, &again(cli, plan)))?;
     let faults = cli.report.with_extension("schedule.json");
     std::fs::write(faults, serde_json::to_string_pretty(&plan.schedule)?)?;
-    let figures = cli.report.with_extension("figures.json");
-    std::fs::write(figures, serde_json::to_string_pretty(&ran.figures)?)?;
+    let record = serde_json::to_string_pretty(&Record::of(plan, ran, &again(cli, plan)))?;
+    let beside = cli.report.with_extension("figures.json");
+    for file in [Some(&beside), cli.json.as_ref()].into_iter().flatten() {
+        std::fs::write(file, &record).with_context(|| file.display().to_string())?;
+    }
     Ok(())
 }
 
@@ -222,6 +284,7 @@ async fn smaller(cli: &Cli, plan: Plan) -> anyhow::Result<()> {
     print("looking for fewer faults that go wrong");
     let screen = Screen::new(plan.length);
     let program = std::env::current_exe()?;
+    let path = cli.report.with_extension("shrunk.json");
     let fails = async |faults: &[Planned]| {
         let schedule = Schedule { faults: faults.to_vec() };
         for _ in 0..TRIES {
@@ -229,15 +292,23 @@ async fn smaller(cli: &Cli, plan: Plan) -> anyhow::Result<()> {
             let fewer = Plan { schedule: schedule.clone(), length, ..plan.clone() };
             let ran = run(&fewer, &program, &screen).await;
             if ran.is_ok_and(|ran| !ran.violations.is_empty()) {
+                // Now, since whoever waits may lose patience.
+                let kept = keep(&path, &schedule).err();
                 print(&format!("{} faults suffice", faults.len()));
+                kept.iter().for_each(|error| print(&format!("not written down: {error:#}")));
                 return true;
             }
         }
         false
     };
     let faults = shrink(plan.schedule.faults.clone(), fails).await;
-    let path = cli.report.with_extension("shrunk.json");
-    std::fs::write(&path, serde_json::to_string_pretty(&Schedule { faults })?)?;
-    print(&format!("run again with --seed {} --schedule {}", plan.seed, path.display()));
+    keep(&path, &Schedule { faults })?;
+    let again = format!("--seed {} --schedule {}{}", plan.seed, path.display(), control(cli));
+    print(&format!("run again with {again}"));
     Ok(())
+}
+
+fn keep(path: &Path, schedule: &Schedule) -> anyhow::Result<()> {
+    let text = serde_json::to_string_pretty(schedule)?;
+    std::fs::write(path, text).with_context(|| path.display().to_string())
 }

@@ -1,9 +1,9 @@
 //! One run: servers, load, faults, healing, and the evidence.
 
+mod evidence;
 mod left;
 
 use std::{
-    collections::BTreeMap,
     path::Path,
     sync::{
         Arc, Mutex, PoisonError,
@@ -13,18 +13,20 @@ use std::{
 };
 
 use anyhow::Context as _;
-use leasehold_stack::{Progress, audit::Books};
+use leasehold_stack::{Progress, Shop};
 use serde::{Deserialize, Serialize};
-use sqlx::{Connection as _, PgConnection};
 use tokio::{task::JoinSet, time::sleep_until};
 use uuid::Uuid;
 
-use self::left::{SETTLES_WITHIN, grown, resident, settled};
+use self::{
+    evidence::{accepted, doubled, gather},
+    left::{Before, settled},
+};
 use crate::{
     fault::{Fault, Happened, Planned, Victim},
     figures::{Accepted, Figures},
     history::History,
-    holders::{self, Care, Holders},
+    holders::{Care, Holders},
     load::{Crowd, Journal, Market},
     oracle::{self, Evidence},
     schedule::{Schedule, Shape},
@@ -122,32 +124,11 @@ pub async fn run(plan: &Plan, program: &Path, watch: &dyn Watch) -> anyhow::Resu
         site.take_away("fence_off")?;
         site.take_away("lease_off")?;
     }
-    let before = resident(&site.pids().await);
+    let before = Before::of(&site).await;
     let begun = Instant::now();
     let journal: Journal = Arc::default();
-    let market = Market {
-        shop: site.shop().clone(),
-        replicas: site.fronts(),
-        balancer: site.balancer_url().await,
-        sales: sales.clone().into(),
-        begun,
-        journal: Arc::clone(&journal),
-        forgets_keys: plan.control == Some(Control::KeysForgotten),
-    };
-    let care = match plan.control {
-        Some(Control::CheckedOutside) => Care::CheckedOutside,
-        Some(Control::LockSkipped) => Care::LockSkipped,
-        Some(Control::NaiveToken) => Care::NaiveToken,
-        Some(Control::FenceOff | Control::KeysForgotten) | None => Care::Full,
-    };
-    let holders = Holders {
-        ways: site.ways(),
-        sidecar: site.sidecar_url().await,
-        database_url: site.database_url().to_owned(),
-        begun,
-        seed: plan.seed,
-        care,
-    };
+    let market = market(&site, plan, &sales, begun, Arc::clone(&journal)).await;
+    let holders = holders(&site, plan, begun).await;
     let stop = Arc::new(AtomicBool::new(false));
     let crowd = Crowd { clients: plan.clients, rate: plan.rate, seed: plan.seed };
     let breaking = async {
@@ -166,21 +147,65 @@ pub async fn run(plan: &Plan, program: &Path, watch: &dyn Watch) -> anyhow::Resu
     );
     let (held, faults) = (held?, faults?);
     // What is unprotected need not come to rest.
-    let mut left = Vec::new();
-    if plan.control.is_none() {
+    let is_whole = plan.control.is_none();
+    if is_whole {
         market.resolve().await;
-        left = settled(&site, &sales).await?;
     }
+    drop(market);
+    let mut left = if is_whole { settled(&site, &before, &sales).await? } else { Vec::new() };
     let took = begun.elapsed();
-    left.extend(grown(before, resident(&site.pids().await)));
+    left.extend(before.grown(&site).await);
     let operations = std::mem::take(&mut *journal.lock().unwrap_or_else(PoisonError::into_inner));
     let holds = if plan.schedule.keeps_time() { held.holds } else { Vec::new() };
-    let history = History { operations, holds, increments: held.increments };
+    let mut history = History { operations, holds, increments: held.increments };
+    history.doubt_what_was_doubled(&doubled(&faults));
     let evidence = gather(&site, &sales, history, healed_at, begun.elapsed()).await?;
-    let violations = oracle::violations(&evidence);
     let accepted = accepted(&site, &sales, begun).await?;
+    if is_whole {
+        left.extend(before.left_at_the_end(&site).await?);
+    }
+    watch.step("examining");
+    let violations = oracle::violations(&evidence);
     let figures = Figures::of(&evidence.history, &faults, &accepted);
     Ok(Ran { evidence, violations, left, figures, faults, accepted, took })
+}
+
+/// Who asks, and where.
+async fn market(
+    site: &Site,
+    plan: &Plan,
+    sales: &[Uuid],
+    begun: Instant,
+    journal: Journal,
+) -> Market {
+    Market {
+        // With connections of its own: they end with it.
+        shop: Shop::new(site.shop().keys().clone()),
+        replicas: site.fronts(),
+        balancer: site.balancer_url().await,
+        sales: sales.into(),
+        begun,
+        journal,
+        forgets_keys: plan.control == Some(Control::KeysForgotten),
+    }
+}
+
+/// Who holds leases without the service, and how.
+async fn holders(site: &Site, plan: &Plan, begun: Instant) -> Holders {
+    let care = match plan.control {
+        Some(Control::CheckedOutside) => Care::CheckedOutside,
+        Some(Control::LockSkipped) => Care::LockSkipped,
+        Some(Control::NaiveToken) => Care::NaiveToken,
+        Some(Control::FenceOff | Control::KeysForgotten) | None => Care::Full,
+    };
+    Holders {
+        ways: site.ways(),
+        sidecar: site.sidecar_url().await,
+        database_url: site.database_url().to_owned(),
+        begun,
+        seed: plan.seed,
+        care,
+    }
 }
 
 /// Lives through the schedule, and returns what really happened when.
@@ -204,6 +229,10 @@ async fn break_and_mend(
             let met = match planned.fault {
                 Fault::KillBeforeWrite | Fault::PauseBeforeWrite => {
                     let met = site.met("before_write", begun + planned.ends()).await;
+                    met.map(|replica| (replica, begun.elapsed()))
+                }
+                Fault::KillAfterWrite => {
+                    let met = site.met("after_write", begun + planned.ends()).await;
                     met.map(|replica| (replica, begun.elapsed()))
                 }
                 Fault::Kill(Victim::Replica(replica)) | Fault::Pause(Victim::Replica(replica)) => {
@@ -248,46 +277,4 @@ async fn break_and_mend(
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-async fn gather(
-    site: &Site,
-    sales: &[Uuid],
-    history: History,
-    healed_at: Duration,
-    read_at: Duration,
-) -> anyhow::Result<Evidence> {
-    let mut books = BTreeMap::new();
-    for sale in sales {
-        books.insert(*sale, Books::read(site.database_url(), *sale).await?);
-    }
-    let counters = holders::counters(site.database_url()).await?;
-    Ok(Evidence {
-        history,
-        books,
-        counters,
-        healed_at: Some(healed_at),
-        read_at,
-        resumes_within: RESUMES_WITHIN,
-        tidies_within: SETTLES_WITHIN,
-    })
-}
-
-async fn accepted(site: &Site, sales: &[Uuid], begun: Instant) -> anyhow::Result<Vec<Accepted>> {
-    let mut database = PgConnection::connect(site.database_url()).await?;
-    let now: i64 = sqlx::query_scalar("select leasehold_now()").fetch_one(&mut database).await?;
-    let zero = now - i64::try_from(begun.elapsed().as_millis())?;
-    let rows: Vec<(Uuid, String, Option<i64>, i32, i64)> = sqlx::query_as(
-        "select sale_id, replica, token, units, written_at from batches where sale_id = any ($1) \
-         order by written_at, version",
-    )
-    .bind(sales)
-    .fetch_all(&mut database)
-    .await?;
-    let accepted = rows.into_iter().filter_map(|(sale, replica, token, units, written_at)| {
-        let at = Duration::from_millis(u64::try_from(written_at - zero).unwrap_or(0));
-        let sale = sales.iter().position(|id| *id == sale)?;
-        Some(Accepted { at, sale, replica, token, units })
-    });
-    Ok(accepted.collect())
 }

@@ -84,6 +84,12 @@ impl Schedule {
         !self.faults.iter().any(|one| matches!(one.fault, Fault::Clock(Victim::Node(_), _)))
     }
 
+    /// Whether it takes disks that can be full.
+    #[must_use]
+    pub fn fills_disks(&self) -> bool {
+        self.faults.iter().any(|one| matches!(one.fault, Fault::FillDisk(_)))
+    }
+
     /// How long a run of these faults takes.
     #[must_use]
     pub fn length(&self) -> Duration {

@@ -1,6 +1,7 @@
 //! Servers, replicas and lock holders, and the ways between them, all of which can be broken.
 
 mod breaks;
+mod left;
 mod place;
 
 use std::{
@@ -50,7 +51,7 @@ pub(crate) struct Site {
     faults: PathBuf,
     shop: Shop,
     // Last: its folder goes after all that is in it has ended.
-    _stack: Stack,
+    stack: Stack,
 }
 
 impl Site {
@@ -121,7 +122,7 @@ impl Site {
             database_url,
             faults,
             shop,
-            _stack: stack,
+            stack,
         })
     }
 
@@ -186,22 +187,15 @@ impl Site {
         Ok(std::fs::write(self.faults.join(protection), "")?)
     }
 
-    /// Leases on the nodes that never end.
-    pub(crate) async fn leases_without_end(&self) -> anyhow::Result<Vec<String>> {
-        let mut found = Vec::new();
-        for node in &self.nodes {
-            let node = node.lock().await;
-            let mut connection = node.connection().await?;
-            let keys: Vec<String> =
-                redis::cmd("KEYS").arg("sale/*").query_async(&mut connection).await?;
-            for key in keys {
-                let ttl: i64 = redis::cmd("PTTL").arg(&key).query_async(&mut connection).await?;
-                if ttl == -1 {
-                    found.push(format!("a lease without end at {}: {key}", node.name()));
-                }
-            }
-        }
-        Ok(found)
+    /// Where logs and data are.
+    pub(crate) fn folder(&self) -> &Path {
+        self.stack.folder()
+    }
+
+    /// Faults that were planted and that nobody came by.
+    pub(crate) fn planted(&self) -> anyhow::Result<Vec<String>> {
+        let names = std::fs::read_dir(&self.faults)?.map(|entry| Ok(entry?.file_name()));
+        names.map(|name: std::io::Result<_>| Ok(name?.to_string_lossy().into_owned())).collect()
     }
 }
 

@@ -6,10 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use futures_util::future::join_all;
 use leasehold::{FencingToken, Resource};
-use redis::{
-    Client,
-    aio::{MultiplexedConnection, MultiplexedConnection as Connection},
-};
+use redis::{Client, aio::MultiplexedConnection};
 use tokio::time::timeout;
 
 /// How long a node may take.
@@ -21,7 +18,7 @@ pub(super) struct Naive {
 
 struct Counting {
     client: Client,
-    open: Option<Connection>,
+    open: Option<MultiplexedConnection>,
 }
 
 impl Naive {
@@ -44,7 +41,7 @@ impl Naive {
 impl Counting {
     async fn count(&mut self, resource: &Resource) -> Option<i64> {
         let counting = async {
-            let mut open: MultiplexedConnection = match self.open.take() {
+            let mut open = match self.open.take() {
                 Some(open) => open,
                 None => self.client.get_multiplexed_async_connection().await?,
             };

@@ -43,6 +43,9 @@ pub(super) enum Try {
     Doubt(String),
 }
 
+/// How much more often the first sale is asked for than another.
+const LARGE_MORE: usize = 5;
+
 pub(super) struct Client {
     market: Market,
     index: usize,
@@ -81,7 +84,9 @@ impl Client {
 
     fn next(&mut self) -> Request {
         let sales = &self.market.sales;
-        let sale = sales[self.random.random_range(0..sales.len())];
+        // Mostly the first, which is large: of one that is sold out there is little to see.
+        let sale =
+            sales[self.random.random_range(0..sales.len() + LARGE_MORE).saturating_sub(LARGE_MORE)];
         let quantity = self.random.random_range(1..=3);
         let part = self.random.random_range(0..100);
         let again = |list: &mut Vec<(Uuid, Uuid, String)>, random: &mut StdRng| {

@@ -36,6 +36,8 @@
 //! - Who asked for new terms: the history has only what buyers and the office ask of claims.
 //! - An upper bound of the database's time at a look: a replica that is stopped after it read the time gives
 //!   its events earlier ones. So units of a reservation may be missing in `held` before its deadline.
+//! - What became of whoever was refused while the network sent requests twice: the second may be granted later,
+//!   and both answers are right ([`History::doubt_what_was_doubled`]).
 //! - Refusals other than `sold_out`: whether it was right at that moment, nobody looks.
 //! - What was asked for with `partial`: units count as asked for, all of them.
 //! - Whether two Postgres would agree: there is one, and its books are believed.

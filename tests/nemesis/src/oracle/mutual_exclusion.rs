@@ -1,6 +1,9 @@
 //! Nobody counts on a lease while another does: of one resource, the times from when a holder knew of its
 //! lease to when it last counted on it never overlap, and tokens grow in their order.
 //!
+//! A holder beside a sidecar counts on a lease for `valid_for_ms` from before it asked, so that what the answer
+//! takes on its way is not counted.
+//!
 //! What ended before its holder knew of it (it was stopped in between) was never counted on.
 //!
 //! Source: Redlock's safety property, "mutual exclusion"; the lease protocol's I1 and I2. All times

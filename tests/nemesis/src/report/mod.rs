@@ -6,6 +6,7 @@ use std::{fmt::Write as _, time::Duration};
 
 use crate::{
     figures::Spread,
+    holders,
     run::{Plan, Ran},
 };
 
@@ -86,6 +87,7 @@ fn facts(plan: &Plan, ran: &Ran) -> Vec<(&'static str, String)> {
         ("purchases acknowledged", figures.purchases.to_string()),
         ("accepted writes", ran.accepted.len().to_string()),
         ("writes of lock holders", figures.increments.to_string()),
+        ("leases last for", time(holders::TTL)),
         ("stale writes blocked", figures.stale_refused.to_string()),
         ("faults", ran.faults.len().to_string()),
         ("next grant after a holder's end", spread(&figures.next_grant)),
@@ -94,7 +96,7 @@ fn facts(plan: &Plan, ran: &Ran) -> Vec<(&'static str, String)> {
     ]
 }
 
-fn spread(spread: &Spread) -> String {
+pub(crate) fn spread(spread: &Spread) -> String {
     let Spread { count, median, p99, max } = *spread;
     if count == 0 {
         return "none".to_owned();
@@ -102,7 +104,7 @@ fn spread(spread: &Spread) -> String {
     format!("median {}, p99 {}, max {} ({count})", time(median), time(p99), time(max))
 }
 
-fn time(time: Duration) -> String {
+pub(crate) fn time(time: Duration) -> String {
     match time.as_secs_f64() {
         seconds if seconds >= 120.0 => format!("{:.1} min", seconds / 60.0),
         seconds if seconds >= 1.0 => format!("{seconds:.1} s"),
