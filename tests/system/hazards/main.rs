@@ -23,6 +23,7 @@ mod leases_on_servers;
 mod link_doubled;
 mod link_lost;
 mod live_page;
+mod lookups;
 mod lost_memory;
 mod majority_lost;
 mod migrations;
