@@ -14,9 +14,6 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-#[global_allocator]
-static ALLOCATOR: leasehold_kit::Allocator = leasehold_kit::Allocator;
-
 /// Measures Leasehold beside its limits. Read the ratios: absolute figures are this machine's.
 #[derive(Debug, Parser)]
 #[command(name = "bench", version, arg_required_else_help = true)]

@@ -23,7 +23,3 @@ pub mod serve;
 pub mod telemetry;
 pub mod tls;
 pub mod trace;
-
-/// Where the programs get their memory: a third of a replica's time in a rush went to the system's
-/// allocator, which is slow at blocks of a kilobyte and more that come and go with every request.
-pub use mimalloc::MiMalloc as Allocator;

@@ -16,9 +16,6 @@ use leasehold_nemesis::{
 };
 use serde::de::DeserializeOwned;
 
-#[global_allocator]
-static ALLOCATOR: leasehold_kit::Allocator = leasehold_kit::Allocator;
-
 /// Breaks lease nodes, Postgres, replicas and the ways between them at random, while buyers buy and
 /// programs hold leases; then examines all that they were told.
 #[derive(Clone, Debug, Parser)]

@@ -7,9 +7,6 @@ use std::{ffi::OsString, process::ExitCode};
 
 use clap::Parser;
 
-#[global_allocator]
-static ALLOCATOR: leasehold_kit::Allocator = leasehold_kit::Allocator;
-
 /// Sells out a sale across several replicas under fenced leases, on a real Redis and Postgres.
 #[derive(Clone, Debug, Parser)]
 #[command(
