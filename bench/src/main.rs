@@ -9,6 +9,7 @@ mod sale;
 mod servers;
 mod sidecar;
 mod stats;
+mod timer;
 
 use std::process::ExitCode;
 

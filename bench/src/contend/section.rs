@@ -11,39 +11,22 @@ use std::{
     time::Duration,
 };
 
-/// Sleeps for the length of the section. The clock of tokio ticks in milliseconds, and to spin would
-/// take a core from the servers, so on Linux this is a timer of the kernel (timerfd).
+use crate::timer::Timer;
+
+/// Sleeps for the length of the section.
 pub(super) struct Section {
     length: Duration,
-    #[cfg(target_os = "linux")]
-    timer: linux::Timer,
+    timer: Timer,
 }
 
 impl Section {
-    #[cfg(target_os = "linux")]
     pub(super) fn new(length: Duration) -> io::Result<Self> {
-        Ok(Self { length, timer: linux::Timer::new()? })
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    pub(super) fn new(length: Duration) -> io::Result<Self> {
-        Ok(Self { length })
+        Ok(Self { length, timer: Timer::new()? })
     }
 
     /// A section without length does not even yield.
     pub(super) async fn pass(&mut self) -> io::Result<()> {
-        if self.length.is_zero() { Ok(()) } else { self.sleep().await }
-    }
-
-    #[cfg(target_os = "linux")]
-    async fn sleep(&mut self) -> io::Result<()> {
-        self.timer.sleep(self.length).await
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    async fn sleep(&mut self) -> io::Result<()> {
-        let length = self.length;
-        Ok(tokio::task::spawn_blocking(move || std::thread::sleep(length)).await?)
+        if self.length.is_zero() { Ok(()) } else { self.timer.sleep(self.length).await }
     }
 }
 
@@ -84,38 +67,6 @@ impl Witness {
         self.locked = false;
         self.inside.fetch_sub(1, Ordering::SeqCst);
         Ok(())
-    }
-}
-
-#[cfg(target_os = "linux")]
-mod linux {
-    use std::{io, os::fd::AsFd as _, time::Duration};
-
-    use nix::sys::{
-        time::TimeSpec,
-        timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags},
-    };
-    use tokio::{io::AsyncReadExt as _, net::unix::pipe};
-
-    pub(super) struct Timer {
-        timer: TimerFd,
-        /// The same timer. It is read like a pipe, eight bytes when it rings.
-        rings: pipe::Receiver,
-    }
-
-    impl Timer {
-        pub(super) fn new() -> io::Result<Self> {
-            let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
-            let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?;
-            let same = timer.as_fd().try_clone_to_owned()?;
-            Ok(Self { timer, rings: pipe::Receiver::from_owned_fd_unchecked(same)? })
-        }
-
-        pub(super) async fn sleep(&mut self, length: Duration) -> io::Result<()> {
-            let once = Expiration::OneShot(TimeSpec::from_duration(length));
-            self.timer.set(once, TimerSetTimeFlags::empty())?;
-            self.rings.read_exact(&mut [0; 8]).await.map(drop)
-        }
     }
 }
 

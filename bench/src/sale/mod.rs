@@ -1,19 +1,29 @@
 //! `bench sale`: one hot sale, each way to grant it, on the same servers and replicas.
 #![expect(clippy::print_stdout, reason = "the tables are the program's output")]
 
+mod answers;
+mod closed;
+mod lane;
 mod market;
+mod measured;
+mod open;
 pub(crate) mod plain;
+mod rush;
 mod wire;
 
 use std::time::Duration;
 
-use self::market::{Lane, Market, Measured};
-use crate::stats::{float, median, median_ratio};
+use self::{
+    lane::{ENOUGH, Lane},
+    market::Market,
+    measured::{BESIDE, Measured, print},
+};
+use crate::stats::float;
 
 const STRATEGIES: [&str; 5] = ["leased", "row_lock", "optimistic", "event_log", "queue"];
 
-/// What the others are compared with.
-const BESIDE: Lane = Lane::Strategy("row_lock");
+/// What there is in the rush.
+const RUSH_TICKETS: u32 = 100;
 
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
@@ -25,9 +35,23 @@ pub(crate) struct Args {
     #[arg(long, value_delimiter = ',', default_values = STRATEGIES, value_parser = STRATEGIES)]
     strategies: Vec<String>,
 
-    /// Buyers at once, each on a connection of its own, who buy again as soon as they were answered
+    /// Closed loop: buyers at once, each on a connection of its own, who buy again as soon as they were
+    /// answered; 0 for none
     #[arg(long, value_delimiter = ',', default_value = "1,64,2000")]
     buyers: Vec<usize>,
+
+    /// Open loop: buyers who come in a second, on a schedule, whether others wait or not; their wait counts
+    /// from when they were to ask; 0 for none
+    #[arg(long, value_delimiter = ',', default_value = "500,2000")]
+    arrivals: Vec<u32>,
+
+    /// Open loop: how many may be under way; who comes then does not ask, and is counted
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    under_way: u32,
+
+    /// Open loop: tickets of each sale, so that some are refused; otherwise enough for all
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    tickets: Option<u32>,
 
     /// Buyers of the rush for a hundred tickets; 0 for none
     #[arg(long, default_value_t = 2000)]
@@ -43,11 +67,22 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    fn lanes(&self) -> Vec<Lane> {
+    fn strategies(&self) -> Vec<Lane> {
         let is_wanted = |name: &&'static str| {
             Lane::Strategy(name) == BESIDE || self.strategies.iter().any(|wanted| wanted == name)
         };
         STRATEGIES.into_iter().filter(is_wanted).map(Lane::Strategy).collect()
+    }
+
+    /// The strategies, and what they are compared with.
+    fn lanes(&self) -> Vec<Lane> {
+        let mut lanes = self.strategies();
+        lanes.extend([Lane::SoldOut("leased"), Lane::Statement, Lane::Nothing]);
+        lanes
+    }
+
+    fn length(&self) -> Duration {
+        Duration::from_millis(self.round_ms)
     }
 }
 
@@ -58,58 +93,68 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
         "one sale, {} replicas, 3 lease nodes, durable servers; medians of {} interleaved rounds of {} ms;",
         args.replicas, args.rounds, args.round_ms
     );
-    println!("ratios are of rounds side by side\n");
-    for &buyers in &args.buyers {
-        let mut lanes = args.lanes();
-        lanes.extend([Lane::SoldOut("leased"), Lane::Statement, Lane::Nothing]);
-        let mut all = Measured::of(&lanes)?;
-        for _ in 0..args.rounds {
-            for measured in &mut all {
-                let length = Duration::from_millis(args.round_ms);
-                market.closed_loop(buyers, length, measured).await?;
-            }
-        }
-        println!(
-            "{buyers} buyers:          answered/s, to row_lock, to no-op, p50 ms, p99 ms, turned away"
-        );
-        print(&all);
-        if let Some(bytes) = market.memory() {
-            println!("  most memory of a replica: {:.1} MiB\n", float(bytes) / 1024.0 / 1024.0);
-        }
+    println!("ratios are of all answers in rounds side by side\n");
+    for &buyers in args.buyers.iter().filter(|&&buyers| buyers > 0) {
+        closed_loop(args, &market, buyers).await?;
+    }
+    for &arrivals in args.arrivals.iter().filter(|&&arrivals| arrivals > 0) {
+        open_loop(args, &market, arrivals).await?;
     }
     if args.rush > 0 {
-        let mut all = Measured::of(&args.lanes())?;
-        for _ in 0..args.rounds {
-            for measured in &mut all {
-                market.rush(args.rush, measured).await?;
-            }
-        }
-        println!(
-            "a hundred tickets for {} buyers: all told/s, to row_lock, –, p50 ms, p99 ms, turned away",
-            args.rush
-        );
-        print(&all);
+        rush_in(args, &market).await?;
     }
     Ok(())
 }
 
-fn print(all: &[Measured]) {
-    let ratio = |one: &Measured, beside: Lane| {
-        let beside = all.iter().find(|measured| measured.lane == beside);
-        beside.map_or(f64::NAN, |beside| median_ratio(&one.rates, &beside.rates))
-    };
-    for measured in all {
-        let ms = |quantile| float(measured.times.value_at_quantile(quantile)) / 1000.0;
-        println!(
-            "  {:<17} {:>9.1} {:>8.2} {:>8.2} {:>8.2} {:>8.2} {:>6}",
-            measured.lane.name(),
-            median(measured.rates.iter().copied()),
-            ratio(measured, BESIDE),
-            ratio(measured, Lane::Nothing),
-            ms(0.5),
-            ms(0.99),
-            measured.turned_away
-        );
+async fn closed_loop(args: &Args, market: &Market, buyers: usize) -> anyhow::Result<()> {
+    let mut all = Measured::of(&args.lanes())?;
+    for _ in 0..args.rounds {
+        for measured in &mut all {
+            let offer = market.endless_offer(measured.lane).await?;
+            let connections = market.connect(&offer, buyers).await?;
+            measured.add(&closed::run(connections, args.length()).await?, args.length());
+        }
     }
-    println!();
+    print(&format!("closed loop, {buyers} buyers:"), &all);
+    if let Some(bytes) = market.memory() {
+        println!("  most memory of a replica: {:.1} MiB\n", float(bytes) / 1024.0 / 1024.0);
+    }
+    Ok(())
+}
+
+async fn open_loop(args: &Args, market: &Market, arrivals: u32) -> anyhow::Result<()> {
+    let under_way = usize::try_from(args.under_way)?;
+    let mut all = Measured::of(&args.lanes())?;
+    for _ in 0..args.rounds {
+        for measured in &mut all {
+            let offer = market.offer(measured.lane, args.tickets.unwrap_or(ENOUGH)).await?;
+            let connections = market.connect(&offer, under_way).await?;
+            let answers = open::run(connections, arrivals, args.length()).await?;
+            measured.add(&answers, args.length());
+        }
+    }
+    let what = format!(
+        "open loop, {arrivals} arrivals/s, at most {under_way} under way; waits from when they were to ask:"
+    );
+    print(&what, &all);
+    Ok(())
+}
+
+async fn rush_in(args: &Args, market: &Market) -> anyhow::Result<()> {
+    let mut all = Measured::of(&args.strategies())?;
+    for _ in 0..args.rounds {
+        for measured in &mut all {
+            let offer = market.offer(measured.lane, RUSH_TICKETS).await?;
+            let connections = market.connect(&offer, args.rush).await?;
+            let (answers, took) = rush::run(connections).await?;
+            let (bought, tickets) = (answers.granted.all, u64::from(RUSH_TICKETS));
+            anyhow::ensure!(
+                bought == tickets.min(u64::try_from(args.rush)?),
+                "{bought} bought of {tickets}"
+            );
+            measured.add(&answers, took);
+        }
+    }
+    print(&format!("{RUSH_TICKETS} tickets for {} buyers at once:", args.rush), &all);
+    Ok(())
 }

@@ -93,14 +93,14 @@ struct Bought {
 async fn buy(
     State(pool): State<PgPool>,
     Json(wanted): Json<Wanted>,
-) -> Result<(StatusCode, Json<Bought>), StatusCode> {
+) -> Result<(StatusCode, Json<Bought>), (StatusCode, Json<&'static str>)> {
     let purchase_id = Uuid::new_v4();
     let buy = sqlx::query(BUY).bind(purchase_id).bind(wanted.quantity).bind(wanted.buyer);
     match buy.execute(&pool).await {
         Ok(done) if done.rows_affected() == 1 => {
             Ok((StatusCode::CREATED, Json(Bought { purchase_id })))
         }
-        Ok(_) => Err(StatusCode::CONFLICT),
-        Err(_) => Err(StatusCode::INTERNAL_SERVER_ERROR),
+        Ok(_) => Err((StatusCode::CONFLICT, Json("sold_out"))),
+        Err(_) => Err((StatusCode::INTERNAL_SERVER_ERROR, Json("internal"))),
     }
 }

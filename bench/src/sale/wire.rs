@@ -13,6 +13,9 @@ use uuid::Uuid;
 /// The longest answer: a status and a few hundred bytes.
 const ANSWER_MAX: usize = 16 * 1024;
 
+/// The code of the one final no.
+const SOLD_OUT: &[u8] = b"\"sold_out\"";
+
 /// Stands where the key of each request goes.
 const KEY: &str = "00000000-0000-0000-0000-000000000000";
 
@@ -21,6 +24,31 @@ pub(crate) struct Connection {
     request: Vec<u8>,
     key_at: usize,
     answer: Vec<u8>,
+}
+
+/// What a buyer was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// Bought.
+    Granted,
+    /// Sold out.
+    Refused,
+    /// Not now; nothing happened.
+    TurnedAway,
+    /// It may have happened.
+    Unknown,
+}
+
+impl Told {
+    fn from(status: u16, answer: &[u8]) -> Self {
+        let is_sold_out = || answer.windows(SOLD_OUT.len()).any(|bytes| bytes == SOLD_OUT);
+        match status {
+            201 => Self::Granted,
+            409 if is_sold_out() => Self::Refused,
+            500 | 504 => Self::Unknown,
+            _ => Self::TurnedAway,
+        }
+    }
 }
 
 /// What is asked for, again and again.
@@ -52,7 +80,7 @@ impl Connection {
     }
 
     /// Asks for something new.
-    pub(crate) async fn ask(&mut self) -> io::Result<u16> {
+    pub(crate) async fn ask(&mut self) -> io::Result<Told> {
         let key = Uuid::new_v4().hyphenated().to_string();
         if let Some(place) = self.request.get_mut(self.key_at..self.key_at + key.len()) {
             place.copy_from_slice(key.as_bytes());
@@ -60,13 +88,8 @@ impl Connection {
         self.ask_again().await
     }
 
-    /// Whether these bytes are in the last answer.
-    pub(crate) fn was_told(&self, what: &[u8]) -> bool {
-        self.answer.windows(what.len()).any(|bytes| bytes == what)
-    }
-
-    /// Asks for the same; the status of the answer.
-    pub(crate) async fn ask_again(&mut self) -> io::Result<u16> {
+    /// Asks for the same.
+    pub(crate) async fn ask_again(&mut self) -> io::Result<Told> {
         self.stream.write_all(&self.request).await?;
         self.answer.clear();
         loop {
@@ -76,7 +99,7 @@ impl Connection {
             if let Some((status, length)) = read(&self.answer)
                 && self.answer.len() >= length
             {
-                return Ok(status);
+                return Ok(Told::from(status, &self.answer));
             }
             if self.answer.len() > ANSWER_MAX {
                 return Err(io::Error::other("an answer that does not end"));
@@ -99,7 +122,7 @@ fn read(answer: &[u8]) -> Option<(u16, usize)> {
 
 #[cfg(test)]
 mod tests {
-    use super::read;
+    use super::{Told, read};
 
     #[test]
     fn an_answer_is_whole_when_its_body_is_there() {
@@ -108,5 +131,12 @@ mod tests {
         assert_eq!(read(&answer[..30]), None);
         let empty = b"HTTP/1.1 201 Created\r\n\r\n";
         assert_eq!(read(empty), Some((201, empty.len())));
+    }
+
+    #[test]
+    fn a_conflict_is_a_refusal_only_when_it_is_sold_out() {
+        assert_eq!(Told::from(409, br#"{"code":"sold_out"}"#), Told::Refused);
+        assert_eq!(Told::from(409, br#"{"code":"key_reused"}"#), Told::TurnedAway);
+        assert_eq!(Told::from(504, b""), Told::Unknown);
     }
 }

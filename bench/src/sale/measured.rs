@@ -1,0 +1,112 @@
+//! All rounds of one lane, and the table that they make.
+#![expect(clippy::print_stdout, reason = "the tables are the program's output")]
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+use super::{
+    answers::{Answers, Final},
+    lane::Lane,
+};
+use crate::stats::{float, histogram, median, median_ratio, micros};
+
+/// What the others are compared with.
+pub(crate) const BESIDE: Lane = Lane::Strategy("row_lock");
+
+/// Answers of one kind, round by round.
+pub(crate) struct Kind {
+    rates: Vec<f64>,
+    times: Histogram<u64>,
+}
+
+impl Kind {
+    fn new() -> anyhow::Result<Self> {
+        Ok(Self { rates: Vec::new(), times: histogram()? })
+    }
+
+    fn add(&mut self, of: &Final, length: Duration) {
+        self.rates.push(float(of.in_time) / length.as_secs_f64());
+        for time in &of.times {
+            self.times.saturating_record(micros(*time));
+        }
+    }
+
+    fn rate(&self) -> f64 {
+        median(self.rates.iter().copied())
+    }
+
+    /// A rate, and times in milliseconds: median, one in a hundred, and the longest.
+    fn columns(&self) -> String {
+        if self.times.is_empty() {
+            return format!("{:>9} {:>8} {:>8} {:>8}", "–", "–", "–", "–");
+        }
+        let ms = |quantile| float(self.times.value_at_quantile(quantile)) / 1000.0;
+        format!("{:>9.1} {:>8.2} {:>8.2} {:>8.1}", self.rate(), ms(0.5), ms(0.99), ms(1.0))
+    }
+}
+
+/// All rounds of one lane.
+pub(crate) struct Measured {
+    pub(crate) lane: Lane,
+    pub(crate) granted: Kind,
+    pub(crate) refused: Kind,
+    /// Answers that were neither, and those who could not even ask.
+    turned_away: u64,
+    not_sent: u64,
+}
+
+impl Measured {
+    pub(crate) fn of(lanes: &[Lane]) -> anyhow::Result<Vec<Self>> {
+        let new = |&lane| {
+            let (granted, refused) = (Kind::new()?, Kind::new()?);
+            Ok(Self { lane, granted, refused, turned_away: 0, not_sent: 0 })
+        };
+        lanes.iter().map(new).collect()
+    }
+
+    /// Adds a round of this length.
+    pub(crate) fn add(&mut self, answers: &Answers, length: Duration) {
+        self.granted.add(&answers.granted, length);
+        self.refused.add(&answers.refused, length);
+        self.turned_away += answers.turned_away + answers.unknown;
+        self.not_sent += answers.not_sent;
+    }
+
+    /// Final answers a second, round by round.
+    pub(crate) fn rates(&self) -> Vec<f64> {
+        self.granted.rates.iter().zip(&self.refused.rates).map(|(yes, no)| yes + no).collect()
+    }
+}
+
+/// Prints what came of all lanes, under a line that says what was done.
+pub(crate) fn print(what: &str, all: &[Measured]) {
+    println!("{what}");
+    println!(
+        "  {:<21} ÷ row_lock ÷ no-op | {:>9} {:>8} {:>8} {:>8} | {:>9} {:>8} {:>8} {:>8} | turned away",
+        "", "granted/s", "p50 ms", "p99 ms", "max ms", "refused/s", "p50 ms", "p99 ms", "max ms"
+    );
+    let ratio = |one: &Measured, beside: Lane| {
+        let beside = all.iter().find(|measured| measured.lane == beside);
+        beside.map_or_else(
+            || "–".to_owned(),
+            |beside| format!("{:.2}", median_ratio(&one.rates(), &beside.rates())),
+        )
+    };
+    for measured in all {
+        let not_sent = match measured.not_sent {
+            0 => String::new(),
+            not_sent => format!(", {not_sent} not sent"),
+        };
+        println!(
+            "  {:<21} {:>10} {:>7} | {} | {} | {}{not_sent}",
+            measured.lane.name(),
+            ratio(measured, BESIDE),
+            ratio(measured, Lane::Nothing),
+            measured.granted.columns(),
+            measured.refused.columns(),
+            measured.turned_away,
+        );
+    }
+    println!();
+}
