@@ -21,12 +21,15 @@ use self::{
     table::Measured,
     workers::{Order, Workers},
 };
-use crate::servers::Servers;
+use crate::{
+    report::{Case, Report},
+    servers::Servers,
+};
 
 /// The hidden command by which this program starts itself.
 pub(crate) const WORKER: &str = "contend-worker";
 
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args, serde::Serialize)]
 pub(crate) struct Args {
     /// How many nodes, each measured in turn
     #[arg(long, value_delimiter = ',', default_value = "1,5")]
@@ -73,7 +76,7 @@ enum Clients {
 }
 
 #[tokio::main]
-pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
+pub(crate) async fn run(args: &Args, report: &mut Report) -> anyhow::Result<()> {
     let persistence = if args.durable { Persistence::Durable } else { Persistence::None };
     let Args { rounds, round_ms, section_us, .. } = args;
     let timer = match section_us {
@@ -93,11 +96,13 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
     let clients: Vec<_> = tasks.chain(processes).collect();
     for &nodes in &args.nodes {
         let servers = Servers::start(nodes, persistence).await?;
+        report.on(&servers.stack).await?;
         for &clients in &clients {
             let measured = measure(args, &servers, clients).await?;
             let ours = measured.iter().find(|(kind, _)| *kind == Kind::Ours).map(|(_, ours)| ours);
             for (_, measured) in &measured {
                 println!("{}", measured.row(&clients.name(), nodes, ours));
+                measured.tell(report, clients.case(), nodes);
             }
             println!();
         }
@@ -151,7 +156,7 @@ async fn in_tasks(
     let before = servers.calls().await?;
     let outcome = round::run(&contestant, plan, None).await?;
     measured.calls.add_difference(&before, &servers.calls().await?);
-    measured.add(outcome);
+    measured.add(outcome)?;
     Ok(())
 }
 
@@ -168,7 +173,7 @@ async fn in_processes(
     let before = servers.calls().await?;
     let outcome = workers.go().await?;
     measured.calls.add_difference(&before, &servers.calls().await?);
-    measured.add(outcome);
+    measured.add(outcome)?;
     Ok(())
 }
 
@@ -187,6 +192,15 @@ impl Clients {
     fn tasks(self) -> usize {
         match self {
             Self::Tasks(tasks) | Self::Processes(_, tasks) => tasks,
+        }
+    }
+
+    fn case(self) -> Case {
+        match self {
+            Self::Tasks(tasks) => Case::default().with("tasks", tasks),
+            Self::Processes(processes, tasks) => {
+                Case::default().with("processes", processes).with("tasks of each", tasks)
+            }
         }
     }
 

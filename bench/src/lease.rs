@@ -10,11 +10,12 @@ use leasehold_stack::Persistence;
 use crate::{
     commands::Calls,
     pair::Contestant,
+    report::{Case, Report},
     servers::Servers,
-    stats::{float, histogram, median, median_ratio},
+    stats::{Times, float, median, median_ratio},
 };
 
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args, serde::Serialize)]
 pub(crate) struct Args {
     /// How many nodes, each measured in turn
     #[arg(long, value_delimiter = ',', default_value = "1,3,5")]
@@ -48,12 +49,12 @@ struct Measured {
     name: &'static str,
     plain: &'static [&'static str],
     rates: Vec<f64>,
-    times: Histogram<u64>,
+    times: Times,
     calls: Calls,
 }
 
 #[tokio::main]
-pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
+pub(crate) async fn run(args: &Args, report: &mut Report) -> anyhow::Result<()> {
     let persistence = if args.durable { Persistence::Durable } else { Persistence::None };
     let Args { rounds, round_ms, .. } = args;
     println!("acquire + release on distinct names, pairs per second");
@@ -72,10 +73,14 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
     let mut costs = Vec::new();
     for &nodes in &args.nodes {
         let servers = Servers::start(nodes, persistence).await?;
+        report.on(&servers.stack).await?;
         let contestants = Contestant::all(&servers).await?;
         for &tasks in &args.tasks {
             let measured = measure(args, &servers, &contestants, tasks).await?;
             println!("{nodes:>5} {tasks:>5}   {}", rates(&measured));
+            for measured in &measured {
+                measured.tell(report, nodes, tasks);
+            }
             costs.extend(measured.iter().map(|measured| (nodes, tasks, measured.cost(nodes))));
         }
     }
@@ -104,7 +109,7 @@ async fn measure(
             name: contestant.name(),
             plain: contestant.plain(),
             rates: Vec::new(),
-            times: histogram()?,
+            times: Times::new()?,
             calls: Calls::default(),
         });
     }
@@ -114,7 +119,7 @@ async fn measure(
             let round = contestant.round(tasks, span).await?;
             measured.calls.add_difference(&before, &servers.calls().await?);
             measured.rates.push(round.rate);
-            measured.times.add(&round.times)?;
+            measured.times.add_round(&round.times)?;
         }
     }
     Ok(all)
@@ -139,11 +144,33 @@ impl Measured {
         format!("{}/{}", at(0.5), at(0.99))
     }
 
+    /// Pairs, each counted for every node.
+    fn per(&self, nodes: usize) -> f64 {
+        float(self.times.len()) * float(nodes as u64)
+    }
+
+    /// Calls per pair and node: sent, and called in scripts.
+    fn commands(&self, nodes: usize) -> (f64, f64) {
+        let sent = float(self.calls.sent(self.plain)) / self.per(nodes);
+        (sent, float(self.calls.all()) / self.per(nodes) - sent)
+    }
+
+    fn tell(&self, report: &mut Report, nodes: usize, tasks: usize) {
+        let case = Case::default().with("nodes", nodes).with("tasks", tasks);
+        let (sent, inside) = self.commands(nodes);
+        let entry = report
+            .of(self.name, case)
+            .higher("pairs", "1/s", self.rates.clone())
+            .lower("calls sent per pair and node", "calls", vec![sent])
+            .lower("calls in scripts per pair and node", "calls", vec![inside]);
+        // The limit's tasks go in lockstep: its times say nothing about one of them.
+        if self.name != "limit" {
+            entry.times("pair", &self.times);
+        }
+    }
+
     fn cost(&self, nodes: usize) -> String {
-        #[expect(clippy::cast_precision_loss, reason = "a handful of nodes")]
-        let per = float(self.times.len()) * nodes as f64;
-        let sent = float(self.calls.sent(self.plain)) / per;
-        let inside = float(self.calls.all()) / per - sent;
+        let (per, (sent, inside)) = (self.per(nodes), self.commands(nodes));
         // One script call grants and one releases. A grant that needs a second round trip calls once
         // more, perhaps not on every node: so this is the most that can have needed one only.
         let more = float(self.calls.script_calls()) / per - 2.0;

@@ -5,6 +5,7 @@ mod contend;
 mod lease;
 mod limit;
 mod pair;
+mod report;
 mod sale;
 mod servers;
 mod sidecar;
@@ -15,12 +16,17 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::report::{Outputs, Report};
+
 /// Measures Leasehold beside its limits. Read the ratios: absolute figures are this machine's.
 #[derive(Debug, Parser)]
 #[command(name = "bench", version, arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
+
+    #[command(flatten)]
+    outputs: Outputs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -56,11 +62,12 @@ fn main() -> ExitCode {
         let _program = args.remove(0);
         return leasehold_sidecar::cli::main(args);
     }
-    let done = match Cli::parse().command {
-        Command::Lease(args) => lease::run(&args),
-        Command::Contend(args) => contend::run(&args),
-        Command::Sale(args) => sale::run(&args),
-        Command::Sidecar(args) => sidecar::run(&args),
+    let Cli { command, outputs } = Cli::parse();
+    let done = match command {
+        Command::Lease(args) => ask("lease", &args, &outputs, lease::run),
+        Command::Contend(args) => ask("contend", &args, &outputs, contend::run),
+        Command::Sale(args) => ask("sale", &args, &outputs, sale::run),
+        Command::Sidecar(args) => ask("sidecar", &args, &outputs, sidecar::run),
         Command::ContendWorker => contend::work(),
         Command::BareSidecar => sidecar::bare::serve(),
         Command::Plain => sale::plain::serve(),
@@ -72,6 +79,18 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Measures, and writes what was measured to where it is wanted.
+fn ask<A: serde::Serialize>(
+    question: &str,
+    args: &A,
+    outputs: &Outputs,
+    run: impl FnOnce(&A, &mut Report) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut report = Report::default();
+    run(args, &mut report)?;
+    report.finish(question, serde_json::to_value(args)?, outputs)
 }
 
 #[expect(clippy::print_stderr, reason = "a program's last words are for the person who started it")]

@@ -36,9 +36,80 @@ pub(crate) fn float(count: u64) -> f64 {
     count as f64
 }
 
+/// Times of all rounds in microseconds, and the percentiles of each.
+#[derive(Clone, Debug)]
+pub(crate) struct Times {
+    all: Histogram<u64>,
+    round: Histogram<u64>,
+    /// Of each round that had times, its 50th and 99th percentile.
+    rounds: Vec<[f64; 2]>,
+}
+
+impl Times {
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        Ok(Self { all: histogram()?, round: histogram()?, rounds: Vec::new() })
+    }
+
+    pub(crate) fn record_n(&mut self, micros: u64, count: u64) {
+        self.round.saturating_record_n(micros, count);
+    }
+
+    pub(crate) fn saturating_record(&mut self, micros: u64) {
+        self.record_n(micros, 1);
+    }
+
+    /// What was recorded since the last call was one round.
+    pub(crate) fn end_round(&mut self) -> anyhow::Result<()> {
+        if !self.round.is_empty() {
+            self.rounds.push([0.5, 0.99].map(|at| float(self.round.value_at_quantile(at))));
+        }
+        self.all.add(&self.round)?;
+        self.round.reset();
+        Ok(())
+    }
+
+    /// A whole round at once.
+    pub(crate) fn add_round(&mut self, round: &Histogram<u64>) -> anyhow::Result<()> {
+        self.round.add(round)?;
+        self.end_round()
+    }
+
+    /// Over all rounds that have ended.
+    pub(crate) fn value_at_quantile(&self, quantile: f64) -> u64 {
+        self.all.value_at_quantile(quantile)
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.all.len()
+    }
+
+    /// The median of each round, and its 99th percentile.
+    pub(crate) fn of_rounds(&self) -> [Vec<f64>; 2] {
+        [0, 1].map(|at| self.rounds.iter().map(|round| round[at]).collect())
+    }
+
+    /// Each time that was seen and how often.
+    pub(crate) fn counts(&self) -> Vec<(u64, u64)> {
+        let seen = self.all.iter_recorded();
+        seen.map(|step| (step.value_iterated_to(), step.count_at_value())).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::median;
+    use super::{Times, median};
+
+    #[test]
+    fn percentiles_are_kept_by_round() {
+        let mut times = Times::new().unwrap();
+        for micros in [10, 20] {
+            times.record_n(micros, 5);
+            times.end_round().unwrap();
+        }
+        times.end_round().unwrap();
+        assert_eq!(format!("{:?}", times.of_rounds()), "[[10.0, 20.0], [10.0, 20.0]]");
+        assert_eq!((times.len(), times.counts()), (10, vec![(10, 5), (20, 5)]));
+    }
 
     #[test]
     fn a_median_is_in_the_middle_also_of_an_even_number() {

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
-
 use super::{contestant::Kind, round::Outcome};
 use crate::{
     commands::Calls,
-    stats::{float, histogram, median, median_ratio},
+    report::{Case, Report},
+    stats::{Times, float, median, median_ratio},
 };
 
 pub(super) const HEADS: [&str; 2] = [
@@ -21,21 +20,52 @@ pub(super) struct Measured {
     kind: Kind,
     span: Duration,
     rounds: Vec<Outcome>,
-    waits: Histogram<u64>,
+    waits: Times,
     pub(super) calls: Calls,
 }
 
 impl Measured {
     pub(super) fn new(kind: Kind, span: Duration) -> anyhow::Result<Self> {
         let (rounds, calls) = (Vec::new(), Calls::default());
-        Ok(Self { kind, span, rounds, waits: histogram()?, calls })
+        Ok(Self { kind, span, rounds, waits: Times::new()?, calls })
     }
 
-    pub(super) fn add(&mut self, round: Outcome) {
+    pub(super) fn add(&mut self, round: Outcome) -> anyhow::Result<()> {
         for &(wait, count) in &round.waits {
-            self.waits.saturating_record_n(wait, count);
+            self.waits.record_n(wait, count);
         }
         self.rounds.push(round);
+        self.waits.end_round()
+    }
+
+    /// Two in the section at once make all of it void.
+    pub(super) fn tell(&self, report: &mut Report, case: Case, nodes: usize) {
+        let (sent, inside) = self.commands(nodes);
+        let overlaps = self.overlaps();
+        report
+            .of(self.kind.name(), case.with("nodes", nodes))
+            .void_if(overlaps > 0, format!("{overlaps} times two were in the section at once"))
+            .higher("hand-offs", "1/s", self.rates())
+            .lower("idle", "%", self.idle().iter().map(|idle| 100.0 * idle).collect())
+            .lower("most by least of a task", "×", self.unfairness())
+            .lower("calls sent per acquisition and node", "calls", vec![sent])
+            .lower("calls in scripts per acquisition and node", "calls", vec![inside])
+            .times("wait", &self.waits);
+    }
+
+    /// The part of each round in which nobody was in the section.
+    fn idle(&self) -> Vec<f64> {
+        let span = self.span.as_secs_f64();
+        self.rounds.iter().map(|round| 1.0 - round.held.as_secs_f64() / span).collect()
+    }
+
+    /// In each round, the sections of the task that had most, by those of the one that had fewest.
+    fn unfairness(&self) -> Vec<f64> {
+        let of = |round: &Outcome| {
+            let most = round.sections.iter().max().copied().unwrap_or_default();
+            float(most) / float(round.sections.iter().min().copied().unwrap_or_default())
+        };
+        self.rounds.iter().map(of).collect()
     }
 
     pub(super) fn row(&self, clients: &str, nodes: usize, ours: Option<&Self>) -> String {
@@ -47,8 +77,7 @@ impl Measured {
             0 => format!("{:.0}", median(self.rates())),
             _ => "–".to_owned(),
         };
-        let span = self.span.as_secs_f64();
-        let idle = median(self.rounds.iter().map(|round| 1.0 - round.held.as_secs_f64() / span));
+        let idle = median(self.idle());
         let (min, max) = self.least_and_most();
         let at = |quantile| float(self.waits.value_at_quantile(quantile)) / 1000.0;
         let waits = format!("{:.1}/{:.1}/{:.0}", at(0.5), at(0.99), at(1.0));
@@ -99,7 +128,7 @@ mod tests {
         let mut measured = Measured::new(kind, Duration::from_secs(1)).unwrap();
         let (acquired, held) = (sections.iter().sum(), Duration::from_millis(750));
         let (sections, waits) = (sections.to_vec(), vec![(2000, acquired)]);
-        measured.add(Outcome { sections, acquired, held, overlaps, waits });
+        measured.add(Outcome { sections, acquired, held, overlaps, waits }).unwrap();
         measured
     }
 

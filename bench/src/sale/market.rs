@@ -11,6 +11,7 @@ use super::{
     plain::{self, Plain},
     wire::{Asked, Connection},
 };
+use crate::report::Report;
 
 /// How long it may take until the lease nodes vote, and the pause between two tries.
 const FIRST_LEASE_MAX: Duration = Duration::from_secs(60);
@@ -30,9 +31,10 @@ pub(crate) struct Offer {
 }
 
 impl Market {
-    pub(crate) async fn open(replicas: u16) -> anyhow::Result<Self> {
+    pub(crate) async fn open(replicas: u16, report: &mut Report) -> anyhow::Result<Self> {
         let config = StackConfig { lease_nodes: 3, ..StackConfig::default() };
         let stack = Stack::start(config, &Stderr::new()).await?;
+        report.on(&stack).await?;
         let keys = Keys::random();
         let config = ReplicaConfig::on(&stack, Program::linked()?, keys.clone());
         config.migrate().await?;

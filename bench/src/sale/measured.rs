@@ -3,33 +3,32 @@
 
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
-
 use super::{
     answers::{Answers, Final},
     lane::Lane,
 };
-use crate::stats::{float, histogram, median, median_ratio, micros};
+use crate::stats::{Times, float, median, median_ratio, micros};
 
 /// What the others are compared with.
 pub(crate) const BESIDE: Lane = Lane::Strategy("row_lock");
 
 /// Answers of one kind, round by round.
 pub(crate) struct Kind {
-    rates: Vec<f64>,
-    times: Histogram<u64>,
+    pub(crate) rates: Vec<f64>,
+    pub(crate) times: Times,
 }
 
 impl Kind {
     fn new() -> anyhow::Result<Self> {
-        Ok(Self { rates: Vec::new(), times: histogram()? })
+        Ok(Self { rates: Vec::new(), times: Times::new()? })
     }
 
-    fn add(&mut self, of: &Final, length: Duration) {
+    fn add(&mut self, of: &Final, length: Duration) -> anyhow::Result<()> {
         self.rates.push(float(of.in_time) / length.as_secs_f64());
         for time in &of.times {
             self.times.saturating_record(micros(*time));
         }
+        self.times.end_round()
     }
 
     fn rate(&self) -> f64 {
@@ -38,7 +37,7 @@ impl Kind {
 
     /// A rate, and times in milliseconds: median, one in a hundred, and the longest.
     fn columns(&self) -> String {
-        if self.times.is_empty() {
+        if self.times.len() == 0 {
             return format!("{:>9} {:>8} {:>8} {:>8}", "–", "–", "–", "–");
         }
         let ms = |quantile| float(self.times.value_at_quantile(quantile)) / 1000.0;
@@ -52,8 +51,8 @@ pub(crate) struct Measured {
     pub(crate) granted: Kind,
     pub(crate) refused: Kind,
     /// Answers that were neither, and those who could not even ask.
-    turned_away: u64,
-    not_sent: u64,
+    pub(crate) turned_away: u64,
+    pub(crate) not_sent: u64,
 }
 
 impl Measured {
@@ -66,11 +65,11 @@ impl Measured {
     }
 
     /// Adds a round of this length.
-    pub(crate) fn add(&mut self, answers: &Answers, length: Duration) {
-        self.granted.add(&answers.granted, length);
-        self.refused.add(&answers.refused, length);
+    pub(crate) fn add(&mut self, answers: &Answers, length: Duration) -> anyhow::Result<()> {
         self.turned_away += answers.turned_away + answers.unknown;
         self.not_sent += answers.not_sent;
+        self.granted.add(&answers.granted, length)?;
+        self.refused.add(&answers.refused, length)
     }
 
     /// Final answers a second, round by round.

@@ -3,6 +3,7 @@
 
 mod answers;
 mod closed;
+mod figures;
 mod lane;
 mod market;
 mod measured;
@@ -18,14 +19,17 @@ use self::{
     market::Market,
     measured::{BESIDE, Measured, print},
 };
-use crate::stats::float;
+use crate::{
+    report::{Case, Report},
+    stats::float,
+};
 
 const STRATEGIES: [&str; 5] = ["leased", "row_lock", "optimistic", "event_log", "queue"];
 
 /// What there is in the rush.
 const RUSH_TICKETS: u32 = 100;
 
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args, serde::Serialize)]
 pub(crate) struct Args {
     /// Replicas, each a process of its own
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=16))]
@@ -81,48 +85,64 @@ impl Args {
         lanes
     }
 
+    /// `load` says how buyers come.
+    fn case(&self, load: &str) -> Case {
+        Case::default().with("load", load).with("replicas", u64::from(self.replicas))
+    }
+
     fn length(&self) -> Duration {
         Duration::from_millis(self.round_ms)
     }
 }
 
 #[tokio::main]
-pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
-    let market = Market::open(args.replicas).await?;
+pub(crate) async fn run(args: &Args, report: &mut Report) -> anyhow::Result<()> {
+    let market = Market::open(args.replicas, report).await?;
     println!(
         "one sale, {} replicas, 3 lease nodes, durable servers; medians of {} interleaved rounds of {} ms;",
         args.replicas, args.rounds, args.round_ms
     );
     println!("ratios are of all answers in rounds side by side\n");
     for &buyers in args.buyers.iter().filter(|&&buyers| buyers > 0) {
-        closed_loop(args, &market, buyers).await?;
+        closed_loop(args, &market, buyers, report).await?;
     }
     for &arrivals in args.arrivals.iter().filter(|&&arrivals| arrivals > 0) {
-        open_loop(args, &market, arrivals).await?;
+        open_loop(args, &market, arrivals, report).await?;
     }
     if args.rush > 0 {
-        rush_in(args, &market).await?;
+        rush_in(args, &market, report).await?;
     }
     Ok(())
 }
 
-async fn closed_loop(args: &Args, market: &Market, buyers: usize) -> anyhow::Result<()> {
+async fn closed_loop(
+    args: &Args,
+    market: &Market,
+    buyers: usize,
+    report: &mut Report,
+) -> anyhow::Result<()> {
     let mut all = Measured::of(&args.lanes())?;
     for _ in 0..args.rounds {
         for measured in &mut all {
             let offer = market.endless_offer(measured.lane).await?;
             let connections = market.connect(&offer, buyers).await?;
-            measured.add(&closed::run(connections, args.length()).await?, args.length());
+            measured.add(&closed::run(connections, args.length()).await?, args.length())?;
         }
     }
     print(&format!("closed loop, {buyers} buyers:"), &all);
+    figures::tell(report, &args.case("closed loop").with("buyers", buyers), &all);
     if let Some(bytes) = market.memory() {
         println!("  most memory of a replica: {:.1} MiB\n", float(bytes) / 1024.0 / 1024.0);
     }
     Ok(())
 }
 
-async fn open_loop(args: &Args, market: &Market, arrivals: u32) -> anyhow::Result<()> {
+async fn open_loop(
+    args: &Args,
+    market: &Market,
+    arrivals: u32,
+    report: &mut Report,
+) -> anyhow::Result<()> {
     let under_way = usize::try_from(args.under_way)?;
     let mut all = Measured::of(&args.lanes())?;
     for _ in 0..args.rounds {
@@ -130,17 +150,19 @@ async fn open_loop(args: &Args, market: &Market, arrivals: u32) -> anyhow::Resul
             let offer = market.offer(measured.lane, args.tickets.unwrap_or(ENOUGH)).await?;
             let connections = market.connect(&offer, under_way).await?;
             let answers = open::run(connections, arrivals, args.length()).await?;
-            measured.add(&answers, args.length());
+            measured.add(&answers, args.length())?;
         }
     }
     let what = format!(
         "open loop, {arrivals} arrivals/s, at most {under_way} under way; waits from when they were to ask:"
     );
     print(&what, &all);
+    let case = args.case("open loop").with("arrivals per second", u64::from(arrivals));
+    figures::tell(report, &case.with("under way at most", under_way), &all);
     Ok(())
 }
 
-async fn rush_in(args: &Args, market: &Market) -> anyhow::Result<()> {
+async fn rush_in(args: &Args, market: &Market, report: &mut Report) -> anyhow::Result<()> {
     let mut all = Measured::of(&args.strategies())?;
     for _ in 0..args.rounds {
         for measured in &mut all {
@@ -152,9 +174,10 @@ async fn rush_in(args: &Args, market: &Market) -> anyhow::Result<()> {
                 bought == tickets.min(u64::try_from(args.rush)?),
                 "{bought} bought of {tickets}"
             );
-            measured.add(&answers, took);
+            measured.add(&answers, took)?;
         }
     }
     print(&format!("{RUSH_TICKETS} tickets for {} buyers at once:", args.rush), &all);
+    figures::tell(report, &args.case("rush").with("buyers", args.rush), &all);
     Ok(())
 }

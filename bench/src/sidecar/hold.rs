@@ -16,7 +16,11 @@ use super::{
     client::{Client, Door},
     process,
 };
-use crate::{servers::Servers, stats::float};
+use crate::{
+    report::{Case, Report},
+    servers::Servers,
+    stats::float,
+};
 
 /// Connections that acquire at once.
 const CONNECTIONS: u32 = 16;
@@ -63,7 +67,12 @@ struct Round<'a> {
     pid: u32,
 }
 
-pub(super) async fn run(servers: &Servers, args: &Args, kept: Kept) -> anyhow::Result<()> {
+pub(super) async fn run(
+    servers: &Servers,
+    args: &Args,
+    kept: Kept,
+    report: &mut Report,
+) -> anyhow::Result<()> {
     let leases = super::leases(servers).await?;
     let mut measured = Measured::default();
     let room = ("LEASEHOLD_LEASES_MAX", (args.leases + 1).to_string());
@@ -79,6 +88,7 @@ pub(super) async fn run(servers: &Servers, args: &Args, kept: Kept) -> anyhow::R
         sidecar.stop().await?;
     }
     measured.print(args, kept);
+    measured.tell(report, args, kept, servers.stack.nodes.len());
     Ok(())
 }
 
@@ -228,6 +238,22 @@ impl Round<'_> {
 }
 
 impl Measured {
+    fn tell(&self, report: &mut Report, args: &Args, kept: Kept, nodes: usize) {
+        let contestant = match kept {
+            Kept::ByLink => "kept by one link",
+            Kept::ByRenewal => "kept by a time of each",
+        };
+        let case = Case::default().with("nodes", nodes).with("leases", u64::from(args.leases));
+        let percent = |shares: &[f64]| shares.iter().map(|share| 100.0 * share).collect();
+        report
+            .of(contestant, case)
+            .lower("memory a lease", "bytes", self.bytes.clone())
+            .lower("sidecar's processor, idle", "% of one", percent(&self.sidecar))
+            .lower("a node's processor, idle", "% of one", percent(&self.nodes))
+            .lower("all acquired", "s", self.acquired.clone())
+            .lower("all free", "s", self.free.clone());
+    }
+
     fn print(&self, args: &Args, kept: Kept) {
         let show = |values: &[f64], factor: f64, digits| {
             Spread(values.iter().map(|value| value * factor).collect()).show(digits)

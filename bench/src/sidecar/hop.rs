@@ -8,8 +8,9 @@ use leasehold_stack::Sidecar;
 
 use super::{Args, Spread, bare::Bare, client::Door, process};
 use crate::{
+    report::{Case, Report},
     servers::Servers,
-    stats::{float, histogram, micros},
+    stats::{Times, float, histogram, micros},
 };
 
 /// The most that a request may take longer at the median than a call of the crate, in microseconds.
@@ -34,13 +35,12 @@ enum Lane {
 struct Measured {
     name: &'static str,
     lane: Lane,
-    p50: Vec<f64>,
-    p99: Vec<f64>,
+    times: Times,
     /// Processor time for each pair: of the sidecar, or of this process where it holds the lease itself.
     processor: Vec<f64>,
 }
 
-pub(super) async fn run(servers: &Servers, args: &Args) -> anyhow::Result<()> {
+pub(super) async fn run(servers: &Servers, args: &Args, report: &mut Report) -> anyhow::Result<()> {
     let mut all = lanes(servers).await?;
     let span = Duration::from_millis(args.round_ms);
     for measured in &mut all {
@@ -61,6 +61,7 @@ pub(super) async fn run(servers: &Servers, args: &Args) -> anyhow::Result<()> {
     );
     for measured in &all {
         measured.print(&all[CRATE]);
+        measured.tell(report, servers.stack.nodes.len());
     }
     println!();
     for measured in &all {
@@ -81,13 +82,8 @@ async fn lanes(servers: &Servers) -> anyhow::Result<Vec<Measured>> {
     let socket = format!("unix:{}", servers.stack.folder().join("lease.sock").display());
     let (tcp, port) = super::sidecar(servers, "tcp", &[]).await?;
     let (unix, path) = super::sidecar(servers, "unix", &[("LEASEHOLD_LISTEN", socket)]).await?;
-    let new = |name, lane| Measured {
-        name,
-        lane,
-        p50: Vec::new(),
-        p99: Vec::new(),
-        processor: Vec::new(),
-    };
+    let times = Times::new()?;
+    let new = |name, lane| Measured { name, lane, times: times.clone(), processor: Vec::new() };
     Ok(vec![
         new("crate", Lane::Crate(super::leases(servers).await?)),
         new("sidecar, TCP", Lane::Pairs(tcp, port.clone())),
@@ -163,8 +159,7 @@ impl Measured {
     async fn round(&mut self, span: Duration) -> anyhow::Result<()> {
         let before = self.used()?;
         let times = self.lane.round(span).await?;
-        self.p50.push(float(times.value_at_quantile(0.5)));
-        self.p99.push(float(times.value_at_quantile(0.99)));
+        self.times.add_round(&times)?;
         if let Some((before, after)) = before.zip(self.used()?) {
             self.processor.push(float(micros(after - before)) / float(times.len()));
         }
@@ -183,13 +178,28 @@ impl Measured {
     }
 
     fn ratio(&self, beside: &Self) -> Spread {
-        Spread(self.p50.iter().zip(&beside.p50).map(|(ours, theirs)| ours / theirs).collect())
+        self.beside(beside, |ours, theirs| ours / theirs)
     }
 
     /// A pair is two requests.
     fn added(&self, beside: &Self) -> Spread {
-        let halves = |(ours, theirs): (&f64, &f64)| (ours - theirs) / 2.0;
-        Spread(self.p50.iter().zip(&beside.p50).map(halves).collect())
+        self.beside(beside, |ours, theirs| (ours - theirs) / 2.0)
+    }
+
+    /// Of the medians of rounds side by side.
+    fn beside(&self, beside: &Self, of: impl Fn(f64, f64) -> f64) -> Spread {
+        let [[ours, _], [theirs, _]] = [self.times.of_rounds(), beside.times.of_rounds()];
+        Spread(ours.into_iter().zip(theirs).map(|(ours, theirs)| of(ours, theirs)).collect())
+    }
+
+    fn tell(&self, report: &mut Report, nodes: usize) {
+        let entry = report.of(self.name, Case::default().with("nodes", nodes));
+        match self.lane {
+            Lane::Nothing(_) => entry.times("request", &self.times),
+            Lane::Crate(_) | Lane::Pairs(..) | Lane::Bare(_) => entry
+                .times("pair", &self.times)
+                .lower("processor per pair", "µs", self.processor.clone()),
+        };
     }
 
     fn print(&self, beside: &Self) {
@@ -205,7 +215,7 @@ impl Measured {
                 Spread(self.processor.clone()).show(0)
             }
         };
-        let (p50, p99) = (Spread(self.p50.clone()).show(0), Spread(self.p99.clone()).show(0));
+        let [p50, p99] = self.times.of_rounds().map(|of| Spread(of).show(0));
         println!("{:<16} {ratio:>17} {added:>17} {p50:>17} {p99:>17} {processor:>17}", self.name);
     }
 

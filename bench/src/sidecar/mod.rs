@@ -16,6 +16,7 @@ use leasehold_stack::{Persistence, Program, Sidecar, SidecarConfig};
 
 use self::{client::Door, hold::Kept};
 use crate::{
+    report::Report,
     servers::{Servers, TTL},
     stats::median,
 };
@@ -26,7 +27,7 @@ pub(crate) const PROGRAM: &str = "lease-sidecar";
 /// Long, so that a busy machine makes a round slow and not a failure.
 const NODE_TIMEOUT: Duration = Duration::from_secs(4);
 
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args, serde::Serialize)]
 pub(crate) struct Args {
     /// How many nodes, each measured in turn
     #[arg(long, value_delimiter = ',', default_value = "3")]
@@ -57,18 +58,19 @@ pub(crate) struct Args {
 pub(crate) struct Spread(Vec<f64>);
 
 #[tokio::main]
-pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
+pub(crate) async fn run(args: &Args, report: &mut Report) -> anyhow::Result<()> {
     let persistence = if args.durable { Persistence::Durable } else { Persistence::None };
     for &nodes in &args.nodes {
         let servers = Servers::start(nodes, persistence).await?;
+        report.on(&servers.stack).await?;
         println!(
             "{nodes} nodes; medians of {} interleaved rounds, least and most in brackets; ratios are of rounds side by side\n",
             args.rounds
         );
-        hop::run(&servers, args).await?;
+        hop::run(&servers, args, report).await?;
         for kept in [Kept::ByLink, Kept::ByRenewal] {
             if args.leases > 0 {
-                hold::run(&servers, args, kept).await?;
+                hold::run(&servers, args, kept, report).await?;
             }
         }
     }

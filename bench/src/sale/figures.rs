@@ -1,0 +1,24 @@
+//! What is kept of a sale's lanes.
+
+use super::measured::Measured;
+use crate::{
+    report::{Case, Report},
+    stats::float,
+};
+
+pub(super) fn tell(report: &mut Report, case: &Case, all: &[Measured]) {
+    for measured in all {
+        let mut entry = report
+            .of(&measured.lane.name(), case.clone())
+            .higher("answered", "1/s", measured.rates())
+            .lower("turned away", "answers", vec![float(measured.turned_away)])
+            .lower("not sent", "buyers", vec![float(measured.not_sent)]);
+        for (what, time, kind) in
+            [("granted", "grant", &measured.granted), ("refused", "refusal", &measured.refused)]
+        {
+            if kind.times.len() > 0 {
+                entry = entry.higher(what, "1/s", kind.rates.clone()).times(time, &kind.times);
+            }
+        }
+    }
+}
