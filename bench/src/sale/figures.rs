@@ -1,6 +1,6 @@
 //! What is kept of a sale's lanes.
 
-use super::measured::Measured;
+use super::{cost, measured::Measured};
 use crate::{
     report::{Case, Report},
     stats::float,
@@ -20,5 +20,6 @@ pub(super) fn tell(report: &mut Report, case: &Case, all: &[Measured]) {
                 entry = entry.higher(what, "1/s", kind.rates.clone()).times(time, &kind.times);
             }
         }
+        cost::tell(report, case, measured);
     }
 }

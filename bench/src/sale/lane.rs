@@ -1,5 +1,7 @@
 //! What buyers ask, and how much there is of it.
 
+use super::{database, plain};
+
 /// What is to sell so that there is enough for all.
 pub(crate) const ENOUGH: u32 = 100_000_000;
 
@@ -9,7 +11,10 @@ pub(crate) enum Lane {
     Strategy(&'static str),
     /// A sale with this strategy, and nothing left.
     SoldOut(&'static str),
+    /// One statement behind HTTP, without anything else.
     Statement,
+    /// The same statement without HTTP: the database's own limit.
+    Database,
     Nothing,
 }
 
@@ -19,7 +24,17 @@ impl Lane {
             Self::Strategy(name) => name.to_owned(),
             Self::SoldOut(name) => format!("{name}, sold out"),
             Self::Statement => "one statement".to_owned(),
+            Self::Database => "the database's limit".to_owned(),
             Self::Nothing => "no-op endpoint".to_owned(),
+        }
+    }
+
+    /// What its connections to Postgres call themselves.
+    pub(crate) const fn application(self) -> &'static str {
+        match self {
+            Self::Strategy(_) | Self::SoldOut(_) => "leasehold-purchase",
+            Self::Statement | Self::Nothing => plain::NAME,
+            Self::Database => database::APPLICATION,
         }
     }
 }

@@ -1,13 +1,24 @@
 //! Servers, replicas and sales, and the connections of buyers to them.
 
-use std::time::{Duration, Instant};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
-use leasehold_stack::{Keys, Program, Replica, ReplicaConfig, Shop, Stack, StackConfig, Stderr};
+use anyhow::Context as _;
+use leasehold_stack::{
+    Keys, LeaseNode, Postgres, Program, Replica, ReplicaConfig, Shop, Stack, StackConfig, Stderr,
+};
 use serde_json::json;
+use sqlx::{PgPool, postgres::PgPoolOptions};
 use uuid::Uuid;
 
 use super::{
+    answers::Answers,
+    cost::{self, Cost, Reading},
+    database::Limit,
     lane::{ENOUGH, Lane},
+    ledger::Ledger,
     plain::{self, Plain},
     wire::{Asked, Connection},
 };
@@ -21,11 +32,16 @@ pub(crate) struct Market {
     replicas: Vec<Replica>,
     plain: Vec<Plain>,
     shop: Shop,
-    _stack: Stack,
+    /// For looking at what is there.
+    pool: PgPool,
+    pgbench: Option<PathBuf>,
+    stack: Stack,
 }
 
 /// What buyers of one round are offered: where, and which paths.
 pub(crate) struct Offer {
+    lane: Lane,
+    ledger: Ledger,
     urls: Vec<String>,
     paths: Vec<String>,
 }
@@ -44,7 +60,10 @@ impl Market {
             started.push(config.start(&format!("replica-{number}")).await?);
             plain.push(Plain::start(number, &stack.database_url(), stack.folder()).await?);
         }
-        let market = Self { replicas: started, plain, shop: Shop::new(keys), _stack: stack };
+        let pool = PgPoolOptions::new().max_connections(2).connect(&stack.database_url()).await?;
+        let pgbench = stack.postgres.as_ref().and_then(|postgres| postgres.program("pgbench"));
+        let shop = Shop::new(keys);
+        let market = Self { replicas: started, plain, shop, pool, pgbench, stack };
         market.first_lease().await?;
         Ok(market)
     }
@@ -88,17 +107,21 @@ impl Market {
 
     /// A new offer of a lane: where there is a sale, of so many tickets.
     pub(crate) async fn offer(&self, lane: Lane, tickets: u32) -> anyhow::Result<Offer> {
-        let path = match lane {
-            Lane::Strategy(strategy) => purchases(self.sale(strategy, tickets).await?),
+        let (ledger, path) = match lane {
+            Lane::Strategy(strategy) => {
+                let sale = self.sale(strategy, tickets).await?;
+                (Ledger::Sales(vec![sale]), purchases(sale))
+            }
             Lane::SoldOut(strategy) => {
                 let sale = self.sale(strategy, 1).await?;
                 let bought =
                     self.shop.buy(self.replicas[0].url(), sale, "first", "first", 1).await?;
                 anyhow::ensure!(bought.status.is_success(), "nothing was sold: {bought:?}");
-                purchases(sale)
+                (Ledger::Sales(vec![sale]), purchases(sale))
             }
-            Lane::Statement => plain::STATEMENT.to_owned(),
-            Lane::Nothing => plain::NOTHING.to_owned(),
+            Lane::Statement => (Ledger::Statement, plain::STATEMENT.to_owned()),
+            Lane::Database => (Ledger::Statement, String::new()),
+            Lane::Nothing => (Ledger::Nowhere, plain::NOTHING.to_owned()),
         };
         let urls = match lane {
             Lane::Strategy(_) | Lane::SoldOut(_) => {
@@ -107,8 +130,62 @@ impl Market {
             Lane::Statement | Lane::Nothing => {
                 self.plain.iter().map(|plain| plain.url.clone()).collect()
             }
+            Lane::Database => Vec::new(),
         };
-        Ok(Offer { urls, paths: vec![path] })
+        Ok(Offer { lane, ledger, urls, paths: vec![path] })
+    }
+
+    /// Lets a round run on an offer, checks that what was told is what was sold, and says what it cost.
+    /// Connections are counted after `half` of it.
+    pub(crate) async fn round(
+        &self,
+        offer: &Offer,
+        half: Duration,
+        run: impl Future<Output = anyhow::Result<Answers>>,
+    ) -> anyhow::Result<(Answers, Cost)> {
+        let sold = offer.ledger.read(&self.pool).await?;
+        let before = Reading::now(self, offer.lane).await?;
+        let held = async {
+            tokio::time::sleep(half).await;
+            cost::connections(&self.pool, offer.lane.application()).await
+        };
+        let (answers, held) = tokio::try_join!(run, held)?;
+        let after = Reading::now(self, offer.lane).await?;
+        let checked = offer.ledger.read(&self.pool).await?.check(&sold, &answers);
+        checked.with_context(|| offer.lane.name())?;
+        let cost = before.until(&after, answers.granted.all + answers.refused.all, held);
+        Ok((answers, cost))
+    }
+
+    pub(crate) fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// The processes that answer a lane's buyers.
+    pub(crate) fn serving(&self, lane: Lane) -> Vec<u32> {
+        match lane {
+            Lane::Strategy(_) | Lane::SoldOut(_) => {
+                self.replicas.iter().map(|replica| replica.process().pid()).collect()
+            }
+            Lane::Statement | Lane::Nothing => self.plain.iter().map(Plain::pid).collect(),
+            Lane::Database => Vec::new(),
+        }
+    }
+
+    /// `None` when they are not ours.
+    pub(crate) fn node_pids(&self) -> Option<Vec<u32>> {
+        self.stack.nodes.iter().map(LeaseNode::pid).collect()
+    }
+
+    /// The postmaster first; empty when it is not ours.
+    pub(crate) fn postgres_pids(&self) -> Vec<u32> {
+        self.stack.postgres.as_ref().map(Postgres::pids).unwrap_or_default()
+    }
+
+    /// What measures the database alone.
+    pub(crate) fn limit(&self) -> Limit<'_> {
+        let database = self.stack.postgres.as_ref().map_or("", Postgres::url);
+        Limit { pgbench: self.pgbench.as_deref(), database, folder: self.stack.folder() }
     }
 
     /// An offer of enough for all.
@@ -116,13 +193,14 @@ impl Market {
         self.offer(lane, ENOUGH).await
     }
 
-    /// Connections of so many buyers, who take replicas and paths in turns.
+    /// Connections of so many buyers, who take replicas and paths in turns; none where nobody listens.
     pub(crate) async fn connect(
         &self,
         offer: &Offer,
         count: usize,
     ) -> anyhow::Result<Vec<Connection>> {
-        let Offer { urls, paths } = offer;
+        let Offer { urls, paths, .. } = offer;
+        let count = if urls.is_empty() { 0 } else { count };
         let mut connections = Vec::with_capacity(count);
         for number in 0..count {
             let buyer = format!("buyer-{number}");

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{
     answers::{Answers, Final},
+    cost::Cost,
     lane::Lane,
 };
 use crate::stats::{Times, float, median, median_ratio, micros};
@@ -53,19 +54,25 @@ pub(crate) struct Measured {
     /// Answers that were neither, and those who could not even ask.
     pub(crate) turned_away: u64,
     pub(crate) not_sent: u64,
+    pub(crate) costs: Vec<Cost>,
 }
 
 impl Measured {
     pub(crate) fn of(lanes: &[Lane]) -> anyhow::Result<Vec<Self>> {
         let new = |&lane| {
             let (granted, refused) = (Kind::new()?, Kind::new()?);
-            Ok(Self { lane, granted, refused, turned_away: 0, not_sent: 0 })
+            Ok(Self { lane, granted, refused, turned_away: 0, not_sent: 0, costs: Vec::new() })
         };
         lanes.iter().map(new).collect()
     }
 
     /// Adds a round of this length.
-    pub(crate) fn add(&mut self, answers: &Answers, length: Duration) -> anyhow::Result<()> {
+    pub(crate) fn add(
+        &mut self,
+        (answers, cost): (Answers, Cost),
+        length: Duration,
+    ) -> anyhow::Result<()> {
+        self.costs.push(cost);
         self.turned_away += answers.turned_away + answers.unknown;
         self.not_sent += answers.not_sent;
         self.granted.add(&answers.granted, length)?;

@@ -3,8 +3,12 @@
 
 mod answers;
 mod closed;
+mod cost;
+mod cpu;
+mod database;
 mod figures;
 mod lane;
+mod ledger;
 mod market;
 mod measured;
 mod open;
@@ -102,7 +106,9 @@ pub(crate) async fn run(args: &Args, report: &mut Report) -> anyhow::Result<()> 
         "one sale, {} replicas, 3 lease nodes, durable servers; medians of {} interleaved rounds of {} ms;",
         args.replicas, args.rounds, args.round_ms
     );
-    println!("ratios are of all answers in rounds side by side\n");
+    println!("ratios are of all answers in rounds side by side");
+    println!("after each round, Postgres has what was acknowledged, or this ends with an error");
+    println!("the database's limit: the one statement without HTTP, {}\n", market.limit().how());
     for &buyers in args.buyers.iter().filter(|&&buyers| buyers > 0) {
         closed_loop(args, &market, buyers, report).await?;
     }
@@ -121,15 +127,25 @@ async fn closed_loop(
     buyers: usize,
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    let mut all = Measured::of(&args.lanes())?;
+    let (length, mut lanes) = (args.length(), args.lanes());
+    lanes.insert(lanes.len() - 1, Lane::Database);
+    let mut all = Measured::of(&lanes)?;
     for _ in 0..args.rounds {
         for measured in &mut all {
             let offer = market.endless_offer(measured.lane).await?;
             let connections = market.connect(&offer, buyers).await?;
-            measured.add(&closed::run(connections, args.length()).await?, args.length())?;
+            let run = async {
+                match measured.lane {
+                    Lane::Database => market.limit().run(buyers, length).await,
+                    _ => closed::run(connections, length).await,
+                }
+            };
+            let round = market.round(&offer, length / 2, run).await?;
+            measured.add(round, length)?;
         }
     }
     print(&format!("closed loop, {buyers} buyers:"), &all);
+    cost::print(&all);
     figures::tell(report, &args.case("closed loop").with("buyers", buyers), &all);
     if let Some(bytes) = market.memory() {
         println!("  most memory of a replica: {:.1} MiB\n", float(bytes) / 1024.0 / 1024.0);
@@ -143,20 +159,22 @@ async fn open_loop(
     arrivals: u32,
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    let under_way = usize::try_from(args.under_way)?;
+    let (under_way, length) = (usize::try_from(args.under_way)?, args.length());
     let mut all = Measured::of(&args.lanes())?;
     for _ in 0..args.rounds {
         for measured in &mut all {
             let offer = market.offer(measured.lane, args.tickets.unwrap_or(ENOUGH)).await?;
             let connections = market.connect(&offer, under_way).await?;
-            let answers = open::run(connections, arrivals, args.length()).await?;
-            measured.add(&answers, args.length())?;
+            let run = open::run(connections, arrivals, length);
+            let round = market.round(&offer, length / 2, run).await?;
+            measured.add(round, length)?;
         }
     }
     let what = format!(
         "open loop, {arrivals} arrivals/s, at most {under_way} under way; waits from when they were to ask:"
     );
     print(&what, &all);
+    cost::print(&all);
     let case = args.case("open loop").with("arrivals per second", u64::from(arrivals));
     figures::tell(report, &case.with("under way at most", under_way), &all);
     Ok(())
@@ -164,20 +182,25 @@ async fn open_loop(
 
 async fn rush_in(args: &Args, market: &Market, report: &mut Report) -> anyhow::Result<()> {
     let mut all = Measured::of(&args.strategies())?;
+    let expected = u64::from(RUSH_TICKETS).min(u64::try_from(args.rush)?);
     for _ in 0..args.rounds {
         for measured in &mut all {
             let offer = market.offer(measured.lane, RUSH_TICKETS).await?;
             let connections = market.connect(&offer, args.rush).await?;
-            let (answers, took) = rush::run(connections).await?;
-            let (bought, tickets) = (answers.granted.all, u64::from(RUSH_TICKETS));
-            anyhow::ensure!(
-                bought == tickets.min(u64::try_from(args.rush)?),
-                "{bought} bought of {tickets}"
-            );
-            measured.add(&answers, took)?;
+            let mut took = Duration::ZERO;
+            let run = async {
+                let (answers, all_told) = rush::run(connections).await?;
+                took = all_told;
+                Ok(answers)
+            };
+            let round = market.round(&offer, Duration::ZERO, run).await?;
+            let bought = round.0.granted.all;
+            anyhow::ensure!(bought == expected, "{bought} bought of {expected}");
+            measured.add(round, took)?;
         }
     }
     print(&format!("{RUSH_TICKETS} tickets for {} buyers at once:", args.rush), &all);
+    cost::print(&all);
     figures::tell(report, &args.case("rush").with("buyers", args.rush), &all);
     Ok(())
 }

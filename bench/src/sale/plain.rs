@@ -3,13 +3,16 @@
 //! of their own, as many as there are replicas.
 #![expect(clippy::print_stdout, reason = "a server says where it listens")]
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, str::FromStr as _, time::Duration};
 
 use anyhow::Context as _;
 use axum::{Json, Router, extract::State, http::StatusCode, routing::post};
 use leasehold_stack::{Launch, Process};
 use serde::{Deserialize, Serialize};
-use sqlx::{PgPool, postgres::PgPoolOptions};
+use sqlx::{
+    PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
@@ -28,15 +31,15 @@ const TABLES: [&str; 3] = [
     "create table bench_stock (id integer primary key, units integer not null check (units >= 0))",
     "create table bench_orders (id uuid primary key, stock integer not null references bench_stock, \
      buyer text not null, quantity integer not null, at timestamptz not null default now())",
-    "insert into bench_stock values (1, 100000000)",
+    "insert into bench_stock values (1, 1000000000)",
 ];
 
-const BUY: &str = "with taken as (update bench_stock set units = units - $2 where id = 1 and units >= $2 \
+pub(crate) const BUY: &str = "with taken as (update bench_stock set units = units - $2 where id = 1 and units >= $2 \
     returning id) insert into bench_orders (id, stock, buyer, quantity) select $1, id, $3, $2 from taken";
 
 /// A running server. Dropping it kills it.
 pub(crate) struct Plain {
-    _process: Process,
+    process: Process,
     pub(crate) url: String,
 }
 
@@ -51,7 +54,13 @@ impl Plain {
         let mut process = Process::spawn(&launch)?;
         let url =
             process.next_line(START_LIMIT).await?.context("a plain server does not listen")?;
-        Ok(Self { _process: process, url })
+        Ok(Self { process, url })
+    }
+}
+
+impl Plain {
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
     }
 }
 
@@ -68,7 +77,8 @@ pub(crate) async fn make_tables(database: &str) -> anyhow::Result<()> {
 #[tokio::main]
 pub(crate) async fn serve() -> anyhow::Result<()> {
     let database = std::env::var("DATABASE_URL").context("DATABASE_URL is not set")?;
-    let pool = PgPoolOptions::new().max_connections(CONNECTIONS).connect(&database).await?;
+    let options = PgConnectOptions::from_str(&database)?.application_name(NAME);
+    let pool = PgPoolOptions::new().max_connections(CONNECTIONS).connect_with(options).await?;
     let routes = Router::new()
         .route(NOTHING, post(async || StatusCode::CREATED))
         .route(STATEMENT, post(buy))

@@ -93,6 +93,11 @@ impl Cluster {
         self.process.is_running()
     }
 
+    /// The folder with its programs.
+    pub(crate) fn bin(&self) -> &Path {
+        &self.setting.bin
+    }
+
     /// The disk that can be full, if it was started with one.
     pub(crate) fn disk(&self) -> Option<&Disk> {
         self.setting.disk.as_ref()

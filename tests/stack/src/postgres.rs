@@ -1,5 +1,6 @@
 //! The Postgres of a stack: databases on demand, and the verbs that break it.
 
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -77,6 +78,14 @@ impl Postgres {
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.pids().first().copied()
+    }
+
+    /// A program that came with it, such as `pgbench`; `None` when it came without, or the stack did not
+    /// start it.
+    #[must_use]
+    pub fn program(&self, name: &str) -> Option<PathBuf> {
+        let path = self.cluster.as_ref()?.bin().join(name);
+        path.exists().then_some(path)
     }
 
     /// Stops all its processes where they stand.
