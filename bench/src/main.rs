@@ -38,6 +38,8 @@ enum Command {
     Contend(contend::Args),
     /// One hot sale, in each of the ways to grant it
     Sale(sale::Args),
+    /// What a sale becomes as replicas, sales, buyers or its own history grow
+    Growth(sale::growth::Args),
     /// Leases through the sidecar beside the crate alone, and what it costs to hold many
     Sidecar(sidecar::Args),
     /// One process of `contend`; it takes its order from stdin
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
         Command::Lease(args) => ask("lease", &args, &outputs, lease::run),
         Command::Contend(args) => ask("contend", &args, &outputs, contend::run),
         Command::Sale(args) => ask("sale", &args, &outputs, sale::run),
+        Command::Growth(args) => ask("growth", &args, &outputs, sale::growth::run),
         Command::Sidecar(args) => ask("sidecar", &args, &outputs, sidecar::run),
         Command::ContendWorker => contend::work(),
         Command::BareSidecar => sidecar::bare::serve(),

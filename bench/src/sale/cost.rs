@@ -105,6 +105,23 @@ fn columns(measured: &Measured) -> [(String, &'static str, Vec<f64>); 7] {
     ]
 }
 
+/// The medians of the columns.
+fn shown(measured: &Measured) -> Vec<String> {
+    let digits = [0, 1, 0, 3, 3, 3, 3];
+    let columns = columns(measured).into_iter().zip(digits);
+    let shown = columns.map(|((_, _, values), digits)| match values.as_slice() {
+        [] => "–".to_owned(),
+        _ => format!("{:.digits$}", median(values)),
+    });
+    shown.collect()
+}
+
+/// Of these, the log and Postgres' time for each answer.
+pub(crate) fn log_and_postgres(measured: &Measured) -> [String; 2] {
+    let shown = shown(measured);
+    [2, 5].map(|column| shown[column].clone())
+}
+
 /// Prints the medians of all lanes.
 pub(crate) fn print(all: &[Measured]) {
     let [service, redis, postgres, buyers] = WHO;
@@ -113,14 +130,7 @@ pub(crate) fn print(all: &[Measured]) {
         "costs"
     );
     for measured in all {
-        let shown: Vec<String> = columns(measured)
-            .iter()
-            .zip([0, 1, 0, 3, 3, 3, 3])
-            .map(|((_, _, values), digits)| match values.as_slice() {
-                [] => "–".to_owned(),
-                values => format!("{:.digits$}", median(values.iter().copied())),
-            })
-            .collect();
+        let shown = shown(measured);
         let [connections, writes, log, service, redis, postgres, buyers] = shown.as_slice() else {
             continue;
         };

@@ -1,9 +1,15 @@
 //! What Postgres says was sold, against what buyers were told. A figure counts only if they agree.
 
+use std::time::{Duration, Instant};
+
 use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::answers::Answers;
+
+/// Nothing sold for so long is nothing under way, and how long that may take to come.
+const QUIET: Duration = Duration::from_secs(1);
+const LATE_MAX: Duration = Duration::from_secs(60);
 
 /// Where the sales of a round are written.
 #[derive(Clone, Debug)]
@@ -41,17 +47,43 @@ const OF_STATEMENT: [(&str, &str); 2] = [
 ];
 
 impl Ledger {
+    /// In one snapshot: what may have happened can still be happening.
     pub(crate) async fn read(&self, pool: &PgPool) -> anyhow::Result<Sold> {
         let (counts, sales): (&[_], &[Uuid]) = match self {
             Self::Sales(sales) => (&OF_SALES, sales),
             Self::Statement => (&OF_STATEMENT, &[]),
             Self::Nowhere => (&[], &[]),
         };
+        let mut tx = pool.begin_with("begin isolation level repeatable read read only").await?;
         let mut sold = Vec::new();
         for (place, count) in counts {
-            sold.push((*place, sqlx::query_scalar(*count).bind(sales).fetch_one(pool).await?));
+            sold.push((*place, sqlx::query_scalar(*count).bind(sales).fetch_one(&mut *tx).await?));
         }
+        tx.rollback().await?;
         Ok(Sold(sold))
+    }
+
+    /// After a round. Where somebody was not told what became of it, not before nothing happens any more:
+    /// a late sale would be counted in the next round.
+    pub(crate) async fn read_after(
+        &self,
+        pool: &PgPool,
+        answers: &Answers,
+    ) -> anyhow::Result<Sold> {
+        let mut sold = self.read(pool).await?;
+        if answers.unknown == 0 {
+            return Ok(sold);
+        }
+        let deadline = Instant::now() + LATE_MAX;
+        loop {
+            tokio::time::sleep(QUIET).await;
+            let now = self.read(pool).await?;
+            if now == sold {
+                return Ok(sold);
+            }
+            anyhow::ensure!(Instant::now() < deadline, "tickets are sold though nobody asks");
+            sold = now;
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     path::PathBuf,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -9,18 +10,15 @@ use anyhow::Context as _;
 use leasehold_stack::{
     Keys, LeaseNode, Postgres, Program, Replica, ReplicaConfig, Shop, Stack, StackConfig, Stderr,
 };
-use serde_json::json;
 use sqlx::{PgPool, postgres::PgPoolOptions};
-use uuid::Uuid;
 
 use super::{
     answers::Answers,
     cost::{self, Cost, Reading},
     database::Limit,
-    lane::{ENOUGH, Lane},
-    ledger::Ledger,
+    lane::Lane,
+    offer::Offer,
     plain::{self, Plain},
-    wire::{Asked, Connection},
 };
 use crate::report::Report;
 
@@ -29,43 +27,65 @@ const FIRST_LEASE_MAX: Duration = Duration::from_secs(60);
 const AGAIN: Duration = Duration::from_millis(200);
 
 pub(crate) struct Market {
-    replicas: Vec<Replica>,
-    plain: Vec<Plain>,
-    shop: Shop,
+    pub(super) replicas: Vec<Replica>,
+    /// Empty where nothing is compared with the strategies.
+    pub(super) plain: Vec<Plain>,
+    pub(super) shop: Shop,
     /// For looking at what is there.
     pool: PgPool,
+    database: String,
     pgbench: Option<PathBuf>,
-    stack: Stack,
-}
-
-/// What buyers of one round are offered: where, and which paths.
-pub(crate) struct Offer {
-    lane: Lane,
-    ledger: Ledger,
-    urls: Vec<String>,
-    paths: Vec<String>,
+    stack: Arc<Stack>,
 }
 
 impl Market {
+    /// New servers, with so many replicas and as many plain servers.
     pub(crate) async fn open(replicas: u16, report: &mut Report) -> anyhow::Result<Self> {
+        let mut market = Self::without_plain(replicas, report).await?;
+        plain::make_tables(&market.database).await?;
+        for number in 1..=replicas {
+            let plain = Plain::start(number, &market.database, market.stack.folder());
+            market.plain.push(plain.await?);
+        }
+        Ok(market)
+    }
+
+    /// New servers, with so many replicas.
+    pub(crate) async fn without_plain(replicas: u16, report: &mut Report) -> anyhow::Result<Self> {
         let config = StackConfig { lease_nodes: 3, ..StackConfig::default() };
         let stack = Stack::start(config, &Stderr::new()).await?;
         report.on(&stack).await?;
-        let keys = Keys::random();
-        let config = ReplicaConfig::on(&stack, Program::linked()?, keys.clone());
-        config.migrate().await?;
-        plain::make_tables(&stack.database_url()).await?;
-        let (mut started, mut plain) = (Vec::new(), Vec::new());
-        for number in 1..=replicas {
-            started.push(config.start(&format!("replica-{number}")).await?);
-            plain.push(Plain::start(number, &stack.database_url(), stack.folder()).await?);
-        }
-        let pool = PgPoolOptions::new().max_connections(2).connect(&stack.database_url()).await?;
-        let pgbench = stack.postgres.as_ref().and_then(|postgres| postgres.program("pgbench"));
-        let shop = Shop::new(keys);
-        let market = Self { replicas: started, plain, shop, pool, pgbench, stack };
+        let database = stack.database_url();
+        let market = Self::on(Arc::new(stack), "replica", database, replicas).await?;
         market.first_lease().await?;
         Ok(market)
+    }
+
+    /// Replicas on the same servers with a database of their own, of this name.
+    pub(crate) async fn beside(&self, name: &str, replicas: u16) -> anyhow::Result<Self> {
+        let postgres = self.stack.postgres.as_ref().context("no postgres")?;
+        let database = postgres.create_database(name).await?;
+        Self::on(Arc::clone(&self.stack), name, database, replicas).await
+    }
+
+    async fn on(
+        stack: Arc<Stack>,
+        name: &str,
+        database: String,
+        count: u16,
+    ) -> anyhow::Result<Self> {
+        let keys = Keys::random();
+        let mut config = ReplicaConfig::on(&stack, Program::linked()?, keys.clone());
+        config.database_url.clone_from(&database);
+        config.migrate().await?;
+        let mut replicas = Vec::new();
+        for number in 1..=count {
+            replicas.push(config.start(&format!("{name}-{number}")).await?);
+        }
+        let pool = PgPoolOptions::new().max_connections(2).connect(&database).await?;
+        let pgbench = stack.postgres.as_ref().and_then(|postgres| postgres.program("pgbench"));
+        let (plain, shop) = (Vec::new(), Shop::new(keys));
+        Ok(Self { replicas, plain, shop, pool, database, pgbench, stack })
     }
 
     /// Nodes without data wait for a TTL before they vote: what is measured begins after that.
@@ -93,48 +113,6 @@ impl Market {
         self.replicas.iter().filter_map(of).max()
     }
 
-    async fn sale(&self, strategy: &str, capacity: u32) -> anyhow::Result<Uuid> {
-        let terms = json!({
-            "name": strategy, "capacity": capacity, "unit_price_minor": 2500, "currency": "EUR",
-            "strategy": strategy,
-        });
-        let url = format!("{}/v1/sales", self.replicas[0].url());
-        let key = Uuid::new_v4().to_string();
-        let made = self.shop.post(&url, &self.shop.keys().admin, &key, &terms).await?;
-        let id = made.json()["sale_id"].as_str().and_then(|id| id.parse().ok());
-        id.ok_or_else(|| anyhow::anyhow!("no sale was made: {made:?}"))
-    }
-
-    /// A new offer of a lane: where there is a sale, of so many tickets.
-    pub(crate) async fn offer(&self, lane: Lane, tickets: u32) -> anyhow::Result<Offer> {
-        let (ledger, path) = match lane {
-            Lane::Strategy(strategy) => {
-                let sale = self.sale(strategy, tickets).await?;
-                (Ledger::Sales(vec![sale]), purchases(sale))
-            }
-            Lane::SoldOut(strategy) => {
-                let sale = self.sale(strategy, 1).await?;
-                let bought =
-                    self.shop.buy(self.replicas[0].url(), sale, "first", "first", 1).await?;
-                anyhow::ensure!(bought.status.is_success(), "nothing was sold: {bought:?}");
-                (Ledger::Sales(vec![sale]), purchases(sale))
-            }
-            Lane::Statement => (Ledger::Statement, plain::STATEMENT.to_owned()),
-            Lane::Database => (Ledger::Statement, String::new()),
-            Lane::Nothing => (Ledger::Nowhere, plain::NOTHING.to_owned()),
-        };
-        let urls = match lane {
-            Lane::Strategy(_) | Lane::SoldOut(_) => {
-                self.replicas.iter().map(|replica| replica.url().to_owned()).collect()
-            }
-            Lane::Statement | Lane::Nothing => {
-                self.plain.iter().map(|plain| plain.url.clone()).collect()
-            }
-            Lane::Database => Vec::new(),
-        };
-        Ok(Offer { lane, ledger, urls, paths: vec![path] })
-    }
-
     /// Lets a round run on an offer, checks that what was told is what was sold, and says what it cost.
     /// Connections are counted after `half` of it.
     pub(crate) async fn round(
@@ -151,7 +129,8 @@ impl Market {
         };
         let (answers, held) = tokio::try_join!(run, held)?;
         let after = Reading::now(self, offer.lane).await?;
-        let checked = offer.ledger.read(&self.pool).await?.check(&sold, &answers);
+        let told = offer.ledger.read_after(&self.pool, &answers).await?;
+        let checked = told.check(&sold, &answers);
         checked.with_context(|| offer.lane.name())?;
         let cost = before.until(&after, answers.granted.all + answers.refused.all, held);
         Ok((answers, cost))
@@ -184,40 +163,10 @@ impl Market {
 
     /// What measures the database alone.
     pub(crate) fn limit(&self) -> Limit<'_> {
-        let database = self.stack.postgres.as_ref().map_or("", Postgres::url);
-        Limit { pgbench: self.pgbench.as_deref(), database, folder: self.stack.folder() }
-    }
-
-    /// An offer of enough for all.
-    pub(crate) async fn endless_offer(&self, lane: Lane) -> anyhow::Result<Offer> {
-        self.offer(lane, ENOUGH).await
-    }
-
-    /// Connections of so many buyers, who take replicas and paths in turns; none where nobody listens.
-    pub(crate) async fn connect(
-        &self,
-        offer: &Offer,
-        count: usize,
-    ) -> anyhow::Result<Vec<Connection>> {
-        let Offer { urls, paths, .. } = offer;
-        let count = if urls.is_empty() { 0 } else { count };
-        let mut connections = Vec::with_capacity(count);
-        for number in 0..count {
-            let buyer = format!("buyer-{number}");
-            // Each path at another replica than in the turn before: both counts may have a divisor.
-            let turn = number / paths.len();
-            let asked = Asked {
-                url: &urls[(number + turn) % urls.len()],
-                path: &paths[number % paths.len()],
-                api_key: &self.shop.keys().buyer,
-                buyer: &buyer,
-            };
-            connections.push(Connection::open(&asked).await?);
+        Limit {
+            pgbench: self.pgbench.as_deref(),
+            database: &self.database,
+            folder: self.stack.folder(),
         }
-        Ok(connections)
     }
-}
-
-fn purchases(sale: Uuid) -> String {
-    format!("/v1/sales/{sale}/purchases")
 }

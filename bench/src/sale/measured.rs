@@ -58,12 +58,13 @@ pub(crate) struct Measured {
 }
 
 impl Measured {
+    pub(crate) fn new(lane: Lane) -> anyhow::Result<Self> {
+        let (granted, refused) = (Kind::new()?, Kind::new()?);
+        Ok(Self { lane, granted, refused, turned_away: 0, not_sent: 0, costs: Vec::new() })
+    }
+
     pub(crate) fn of(lanes: &[Lane]) -> anyhow::Result<Vec<Self>> {
-        let new = |&lane| {
-            let (granted, refused) = (Kind::new()?, Kind::new()?);
-            Ok(Self { lane, granted, refused, turned_away: 0, not_sent: 0, costs: Vec::new() })
-        };
-        lanes.iter().map(new).collect()
+        lanes.iter().copied().map(Self::new).collect()
     }
 
     /// Adds a round of this length.
