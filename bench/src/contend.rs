@@ -22,6 +22,7 @@ use self::{
     workers::{Order, Workers},
 };
 use crate::{
+    peers::Program,
     report::{Case, Report},
     servers::Servers,
 };
@@ -84,7 +85,9 @@ pub(crate) async fn run(args: &Args, report: &mut Report) -> anyhow::Result<()> 
         _ if cfg!(target_os = "linux") => "timerfd",
         _ => "a sleeping thread",
     };
-    println!("one resource, a section of {section_us} µs ({timer}, the same for all contestants)");
+    println!(
+        "one resource, a section of {section_us} µs ({timer}; redlock and redis-py have their own timers)"
+    );
     println!(
         "medians of {rounds} interleaved rounds of {round_ms} ms; ratios are of rounds side by side\n"
     );
@@ -120,11 +123,14 @@ async fn measure(
     for kind in Kind::value_variants() {
         let wanted = args.contestants.is_empty() || args.contestants.contains(kind);
         if wanted && clients.suit(*kind, servers.stack.nodes.len()) {
-            all.push((*kind, Measured::new(*kind, span)?));
+            match program(*kind).await {
+                Ok(program) => all.push((*kind, program, Measured::new(*kind, span)?)),
+                Err(error) => println!("skipped: {}: {error:#}", kind.name()),
+            }
         }
     }
     for _ in 0..args.rounds {
-        for (kind, measured) in &mut all {
+        for (kind, program, measured) in &mut all {
             let plan = Plan {
                 resource: kind.resource(),
                 tasks: clients.tasks(),
@@ -132,15 +138,27 @@ async fn measure(
                 span,
             };
             kind.prepare(&servers.stack.redis_urls()).await?;
-            match clients {
-                Clients::Tasks(_) => in_tasks(servers, *kind, &plan, measured).await?,
-                Clients::Processes(processes, _) => {
-                    in_processes(servers, *kind, plan, processes, measured).await?;
+            match (clients, kind.library()) {
+                (Clients::Tasks(_), None) => in_tasks(servers, *kind, &plan, measured).await?,
+                // Tasks of one process, which is not this one.
+                (Clients::Tasks(_), Some(_)) => {
+                    in_processes(servers, *kind, plan, program, 1, measured).await?;
+                }
+                (Clients::Processes(processes, _), _) => {
+                    in_processes(servers, *kind, plan, program, processes, measured).await?;
                 }
             }
         }
     }
-    Ok(all)
+    Ok(all.into_iter().map(|(kind, _, measured)| (kind, measured)).collect())
+}
+
+/// What runs a contestant in a process of its own.
+async fn program(kind: Kind) -> anyhow::Result<Program> {
+    match kind.library() {
+        Some(library) => library.program().await,
+        None => Ok(Program { path: std::env::current_exe()?, args: Vec::new() }),
+    }
 }
 
 async fn in_tasks(
@@ -164,12 +182,13 @@ async fn in_processes(
     servers: &Servers,
     kind: Kind,
     plan: Plan,
+    program: &Program,
     processes: usize,
     measured: &mut Measured,
 ) -> anyhow::Result<()> {
     let witness = servers.stack.folder().join("section");
     let order = Order { urls: servers.stack.redis_urls(), kind, plan, witness };
-    let workers = Workers::start(&order, processes).await?;
+    let workers = Workers::start(&order, program, processes).await?;
     let before = servers.calls().await?;
     let outcome = workers.go().await?;
     measured.calls.add_difference(&before, &servers.calls().await?);
@@ -184,7 +203,8 @@ impl Clients {
         match kind {
             Kind::LocalHandover => matches!(self, Self::Tasks(_)),
             Kind::Blpop => matches!(self, Self::Processes(..)) && nodes == 1,
-            Kind::Ours | Kind::Rslock | Kind::Rslock5ms => true,
+            Kind::Ours | Kind::Rslock | Kind::Rslock5ms | Kind::Redlock => true,
+            Kind::RedisPy => nodes == 1,
         }
     }
 

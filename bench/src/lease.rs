@@ -9,7 +9,8 @@ use leasehold_stack::Persistence;
 
 use crate::{
     commands::Calls,
-    pair::Contestant,
+    pair::{Advisory, Contestant},
+    peers::{Library, Peer},
     report::{Case, Report},
     servers::Servers,
     stats::{Times, float, median, median_ratio},
@@ -22,7 +23,7 @@ pub(crate) struct Args {
     nodes: Vec<usize>,
 
     /// How many tasks at once, each measured in turn
-    #[arg(long, value_delimiter = ',', default_value = "1,64")]
+    #[arg(long, value_delimiter = ',', default_value = "1,8,64,512")]
     tasks: Vec<usize>,
 
     /// Rounds of each contestant, interleaved
@@ -61,43 +62,55 @@ pub(crate) async fn run(args: &Args, report: &mut Report) -> anyhow::Result<()> 
     println!(
         "medians of {rounds} interleaved rounds of {round_ms} ms; ratios are of rounds side by side"
     );
+    println!("limit: what the scripts cost the servers, asked for all tasks in one write per node");
     println!(
-        "limit: what the scripts cost the servers, asked for all tasks in one write per node\n"
+        "advisory: pg_try_advisory_lock and unlock on a pool, without token and without an end"
     );
     println!(
-        "               ours divided by  |           pairs per second          |         p50/p99 µs"
+        "calls: per lease and node, counted by the nodes (INFO commandstats), sent + in scripts"
     );
+    println!("one trip: the most grants that can have taken one round trip\n");
     println!(
-        "nodes tasks   bare rslock limit |    ours     bare   rslock    limit  |        ours         bare       rslock"
+        "nodes tasks contestant  ours ÷ it  pairs/s       p50/p99 µs          calls  one trip  which"
     );
-    let mut costs = Vec::new();
+    let advisory = Advisory::start(report).await?;
     for &nodes in &args.nodes {
         let servers = Servers::start(nodes, persistence).await?;
         report.on(&servers.stack).await?;
-        let contestants = Contestant::all(&servers).await?;
+        let mut contestants = Contestant::all(&servers).await?;
+        // Nodes are nothing to it: once is enough.
+        if Some(&nodes) == args.nodes.first() {
+            contestants.push(Contestant::Advisory(advisory.pool.clone()));
+        }
+        contestants.extend(peers(&servers).await);
         for &tasks in &args.tasks {
             let measured = measure(args, &servers, &contestants, tasks).await?;
-            println!("{nodes:>5} {tasks:>5}   {}", rates(&measured));
-            for measured in &measured {
-                measured.tell(report, nodes, tasks);
+            for one in &measured {
+                println!("{nodes:>5} {tasks:>5} {}", one.row(&measured[0], nodes));
+                one.tell(report, nodes, tasks);
             }
-            costs.extend(measured.iter().map(|measured| (nodes, tasks, measured.cost(nodes))));
+            println!();
         }
     }
-    println!(
-        "\ncalls per lease and node, counted by the nodes (INFO commandstats)\none trip: the most grants that can have taken one round trip\n"
-    );
-    println!("nodes tasks contestant   sent  in scripts  one trip  which");
-    for (nodes, tasks, cost) in costs {
-        println!("{nodes:>5} {tasks:>5} {cost}");
-    }
     Ok(())
+}
+
+/// Libraries in other languages that can be had; the others are named.
+async fn peers(servers: &Servers) -> Vec<Contestant> {
+    let (urls, mut peers) = (servers.stack.redis_urls(), Vec::new());
+    for library in Library::ALL.into_iter().filter(|library| library.knows(urls.len())) {
+        match Peer::start(library, &urls).await {
+            Ok(peer) => peers.push(Contestant::Peer(peer)),
+            Err(error) => println!("skipped: {}: {error:#}", library.name()),
+        }
+    }
+    peers
 }
 
 async fn measure(
     args: &Args,
     servers: &Servers,
-    contestants: &[Contestant; 4],
+    contestants: &[Contestant],
     tasks: usize,
 ) -> anyhow::Result<Vec<Measured>> {
     let span = Duration::from_millis(args.round_ms);
@@ -125,23 +138,17 @@ async fn measure(
     Ok(all)
 }
 
-/// A row: ratios, rates and times, in the order of the contestants.
-fn rates(measured: &[Measured]) -> String {
-    let Some((ours, others)) = measured.split_first() else { return String::new() };
-    let ratios = others.iter().map(|other| median_ratio(&ours.rates, &other.rates));
-    let ratios: String = ratios.map(|ratio| format!("{ratio:>5.2} ")).collect();
-    let rates: String =
-        measured.iter().map(|one| format!("{:>8.0} ", median(one.rates.clone()))).collect();
-    // The limit's tasks go in lockstep: its times say nothing about one of them.
-    let times: String =
-        measured.iter().take(3).map(|one| format!("{:>12} ", one.times())).collect();
-    format!("{ratios} | {rates} | {times}")
-}
-
 impl Measured {
-    fn times(&self) -> String {
+    fn row(&self, ours: &Self, nodes: usize) -> String {
+        let ratio = median_ratio(&ours.rates, &self.rates);
         let at = |quantile| self.times.value_at_quantile(quantile);
-        format!("{}/{}", at(0.5), at(0.99))
+        // The limit's tasks go in lockstep: its times say nothing about one of them.
+        let times = match self.name {
+            "limit" => "–".to_owned(),
+            _ => format!("{}/{}", at(0.5), at(0.99)),
+        };
+        let rate = median(self.rates.clone());
+        format!("{:<10} {ratio:>10.2} {rate:>8.0} {times:>16} {}", self.name, self.cost(nodes))
     }
 
     /// Pairs, each counted for every node.
@@ -179,6 +186,6 @@ impl Measured {
             _ => "–".to_owned(),
         };
         let calls = self.calls.breakdown(per);
-        format!("{:<10}  {sent:>5.2}  {inside:>10.2}  {one_trip:>8}  {calls}", self.name)
+        format!("{sent:>6.2} + {inside:<5.2} {one_trip:>9}  {calls}")
     }
 }

@@ -5,6 +5,7 @@ mod contend;
 mod lease;
 mod limit;
 mod pair;
+mod peers;
 mod report;
 mod sale;
 mod servers;

@@ -8,16 +8,23 @@ use std::{
 use anyhow::Context as _;
 use futures_util::{StreamExt as _, future::join_all, stream::FuturesUnordered};
 use leasehold::{Leases, Resource};
+use leasehold_stack::{Stack, StackConfig, Stderr};
 use redis::{Script, aio::MultiplexedConnection};
 use rslock::LockManager;
+use sqlx::{PgPool, postgres::PgPoolOptions};
 use uuid::Uuid;
 
 use crate::{
     lease::Round,
     limit::Limit,
+    peers::{Library, Peer},
+    report::Report,
     servers::{self, Servers, TTL},
     stats::{float, histogram, micros},
 };
+
+/// More connections are no faster on a few cores.
+const ADVISORY_CONNECTIONS: u32 = 32;
 
 /// Compare and delete, as every Redis user writes it.
 const DELETE: &str =
@@ -34,15 +41,35 @@ pub(crate) enum Contestant {
     Rslock(LockManager),
     /// What the scripts cost the servers, and nothing else.
     Limit(Limit),
+    /// Postgres' own locks, each on a connection of a pool for as long as it is held.
+    Advisory(PgPool),
+    /// A library in another language, one try, without token.
+    Peer(Peer),
+}
+
+/// A Postgres for advisory locks. They write nothing, so it is like any other.
+pub(crate) struct Advisory {
+    pub(crate) pool: PgPool,
+    _stack: Stack,
+}
+
+impl Advisory {
+    pub(crate) async fn start(report: &mut Report) -> anyhow::Result<Self> {
+        let config = StackConfig { lease_nodes: 0, ..StackConfig::default() };
+        let stack = Stack::start(config, &Stderr::new()).await?;
+        report.on(&stack).await?;
+        let pool = PgPoolOptions::new().max_connections(ADVISORY_CONNECTIONS);
+        Ok(Self { pool: pool.connect(&stack.database_url()).await?, _stack: stack })
+    }
 }
 
 impl Contestant {
-    /// Ours, bare, rslock, limit, in this order.
-    pub(crate) async fn all(servers: &Servers) -> anyhow::Result<[Self; 4]> {
+    /// Ours first, then those that ask the same servers from this process.
+    pub(crate) async fn all(servers: &Servers) -> anyhow::Result<Vec<Self>> {
         let urls = servers.stack.redis_urls();
         let mut manager = servers::rslock(&urls)?;
         manager.set_retry(1, Duration::from_millis(200));
-        Ok([
+        Ok(vec![
             Self::Ours(servers::leases(&urls).await?),
             Self::Bare(servers::connections(&urls).await?, Arc::new(Script::new(DELETE))),
             Self::Rslock(manager),
@@ -56,14 +83,18 @@ impl Contestant {
             Self::Bare(..) => "bare",
             Self::Rslock(_) => "rslock",
             Self::Limit(_) => "limit",
+            Self::Advisory(_) => "advisory",
+            Self::Peer(peer) => peer.library.name(),
         }
     }
 
     /// Commands that it sends other than by script.
     pub(crate) fn plain(&self) -> &'static [&'static str] {
         match self {
-            Self::Ours(_) | Self::Limit(_) => &[],
-            Self::Bare(..) | Self::Rslock(_) => &["set"],
+            Self::Ours(_) | Self::Limit(_) | Self::Advisory(_) => &[],
+            // redlock takes with a script; what that calls is not sent.
+            Self::Peer(peer) if peer.library == Library::Redlock => &[],
+            Self::Bare(..) | Self::Rslock(_) | Self::Peer(_) => &["set"],
         }
     }
 
@@ -71,6 +102,9 @@ impl Contestant {
         if let Self::Limit(limit) = self {
             let limit = limit.clone();
             return tokio::task::spawn_blocking(move || limit.round(tasks, span)).await?;
+        }
+        if let Self::Peer(peer) = self {
+            return peer.round(tasks, span).await;
         }
         let begun = Instant::now();
         let running = (0..tasks).map(|task| {
@@ -104,10 +138,23 @@ impl Contestant {
                 let lock = manager.lock(resource.as_str(), TTL).await.context("rslock")?;
                 lock.release().await;
             }
-            Self::Limit(_) => {}
+            Self::Advisory(pool) => advisory(pool, resource.as_str()).await?,
+            Self::Limit(_) | Self::Peer(_) => {}
         }
         Ok(())
     }
+}
+
+async fn advisory(pool: &PgPool, name: &str) -> anyhow::Result<()> {
+    let mut connection = pool.acquire().await?;
+    for call in [
+        "select pg_try_advisory_lock(hashtextextended($1, 0))",
+        "select pg_advisory_unlock(hashtextextended($1, 0))",
+    ] {
+        let done: bool = sqlx::query_scalar(call).bind(name).fetch_one(&mut *connection).await?;
+        anyhow::ensure!(done, "{call} was refused");
+    }
+    Ok(())
 }
 
 async fn bare(nodes: &[MultiplexedConnection], delete: &Script, key: &str) -> anyhow::Result<()> {

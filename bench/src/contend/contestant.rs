@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use leasehold::{Lease, Leases, Resource};
 use redis::aio::MultiplexedConnection;
 use rslock::{LockGuard, LockManager};
@@ -10,7 +10,10 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::handover::Handover;
-use crate::servers::{self, TTL};
+use crate::{
+    peers::Library,
+    servers::{self, TTL},
+};
 
 /// How long ours may wait for a lease: longer than any fair queue here, so that an error is one.
 const WAIT_MAX: Duration = Duration::from_secs(60);
@@ -29,6 +32,10 @@ pub(super) enum Kind {
     Rslock5ms,
     /// Prototype: a queue in the process, one script call passes the lease on (tasks only)
     LocalHandover,
+    /// npm's redlock, with its defaults: pauses of about 200 ms
+    Redlock,
+    /// redis-py's asyncio Lock, with its defaults: pauses of 100 ms (one node only)
+    RedisPy,
     /// Prototype: a token in a list, BLPOP and RPUSH on connections of one's own (one node only)
     Blpop,
 }
@@ -56,14 +63,25 @@ impl Kind {
             Self::Rslock5ms => "rslock 5 ms",
             Self::LocalHandover => "local_handover",
             Self::Blpop => "blpop",
+            Self::Redlock => Library::Redlock.name(),
+            Self::RedisPy => Library::RedisPy.name(),
+        }
+    }
+
+    /// The library that plays it in a process of its own.
+    pub(super) const fn library(self) -> Option<Library> {
+        match self {
+            Self::Redlock => Some(Library::Redlock),
+            Self::RedisPy => Some(Library::RedisPy),
+            _ => None,
         }
     }
 
     /// Commands that it sends other than by script and that scripts could call too.
     pub(super) fn plain(self) -> &'static [&'static str] {
         match self {
-            Self::Ours | Self::LocalHandover => &[],
-            Self::Rslock | Self::Rslock5ms => &["set"],
+            Self::Ours | Self::LocalHandover | Self::Redlock => &[],
+            Self::Rslock | Self::Rslock5ms | Self::RedisPy => &["set"],
             Self::Blpop => &["rpush"],
         }
     }
@@ -97,6 +115,7 @@ impl Kind {
                 let nodes = servers::connections(urls).await?;
                 Contestant::LocalHandover(Arc::new(Handover::new(nodes, self.resource())))
             }
+            Self::Redlock | Self::RedisPy => bail!("{} is another program", self.name()),
             Self::Blpop => {
                 ensure!(urls.len() == 1, "blpop knows no quorum");
                 let mut connections = Vec::new();

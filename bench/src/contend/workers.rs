@@ -1,24 +1,19 @@
-//! Contenders in processes of their own: this program again, under a hidden name.
+//! Contenders in processes of their own: this program again, under a hidden name, or a script of `bench/peers`.
 //!
 //! A worker reads its order, connects, says that it is ready, begins at the next line it reads, and
 //! prints what came of it. Orders go through the pipe: addresses can hold passwords, and arguments
 //! are for everybody to read.
 #![expect(clippy::print_stdout, reason = "a worker answers on its stdout")]
 
-use std::{path::PathBuf, process::Stdio, sync::Arc, time::Duration};
-
-use anyhow::{Context as _, ensure};
-use serde::{Deserialize, Serialize};
-use tokio::{
-    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
-    process::{Child, ChildStdin, ChildStdout, Command},
-    time::timeout,
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use super::{
     contestant::Kind,
     round::{self, DRAIN_MAX, Outcome, Plan},
 };
+use crate::peers::{Program, Worker};
+use anyhow::{Context as _, ensure};
+use serde::{Deserialize, Serialize};
 
 /// How long a worker may take to connect.
 const START_MAX: Duration = Duration::from_secs(30);
@@ -40,20 +35,17 @@ pub(super) struct Workers {
     span: Duration,
 }
 
-struct Worker {
-    child: Child,
-    stdin: ChildStdin,
-    stdout: Lines<BufReader<ChildStdout>>,
-}
-
 impl Workers {
-    pub(super) async fn start(order: &Order, processes: usize) -> anyhow::Result<Self> {
-        let order_line = format!("{}\n", serde_json::to_string(order)?);
+    pub(super) async fn start(
+        order: &Order,
+        program: &Program,
+        processes: usize,
+    ) -> anyhow::Result<Self> {
+        let order_line = serde_json::to_string(order)?;
+        let question = order.kind.library().map_or(super::WORKER, |_| "contend");
         let mut workers = Vec::new();
         for _ in 0..processes {
-            let mut worker = Worker::spawn()?;
-            worker.stdin.write_all(order_line.as_bytes()).await?;
-            workers.push(worker);
+            workers.push(program.start(question, &order_line).await?);
         }
         for worker in &mut workers {
             let line = worker.line(START_MAX).await?;
@@ -64,7 +56,7 @@ impl Workers {
 
     pub(super) async fn go(mut self) -> anyhow::Result<Outcome> {
         for worker in &mut self.workers {
-            worker.stdin.write_all(format!("{GO}\n").as_bytes()).await?;
+            worker.tell(GO).await?;
         }
         let mut outcome = Outcome::default();
         for worker in &mut self.workers {
@@ -73,26 +65,6 @@ impl Workers {
             ensure!(worker.child.wait().await?.success(), "a worker failed");
         }
         Ok(outcome)
-    }
-}
-
-impl Worker {
-    fn spawn() -> anyhow::Result<Self> {
-        let mut child = Command::new(std::env::current_exe()?)
-            .arg(super::WORKER)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .context("cannot start a worker")?;
-        let stdin = child.stdin.take().context("a worker without stdin")?;
-        let stdout = child.stdout.take().context("a worker without stdout")?;
-        Ok(Self { child, stdin, stdout: BufReader::new(stdout).lines() })
-    }
-
-    async fn line(&mut self, limit: Duration) -> anyhow::Result<String> {
-        let line = timeout(limit, self.stdout.next_line()).await;
-        line.context("a worker is silent")??.context("a worker ended early")
     }
 }
 
