@@ -208,6 +208,35 @@ async fn holders(site: &Site, plan: &Plan, begun: Instant) -> Holders {
     }
 }
 
+/// What a fault has while it lasts. Dropping it lets others have it.
+struct Turn {
+    planned: Planned,
+    under_way: Arc<Mutex<Vec<Planned>>>,
+}
+
+impl Turn {
+    /// Waits until nothing under way is in its way: on a busy machine the one before it may take longer
+    /// than it was to, and who is not there yet can be neither killed nor stopped.
+    async fn of(planned: Planned, under_way: &Arc<Mutex<Vec<Planned>>>) -> Self {
+        loop {
+            {
+                let mut others = lock(under_way);
+                if !others.iter().any(|other| other.fault.clashes(planned.fault)) {
+                    others.push(planned);
+                    return Self { planned, under_way: Arc::clone(under_way) };
+                }
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        lock(&self.under_way).retain(|other| *other != self.planned);
+    }
+}
+
 /// Lives through the schedule, and returns what really happened when.
 async fn break_and_mend(
     site: &Arc<Site>,
@@ -222,8 +251,8 @@ async fn break_and_mend(
         let (site, under_way) = (Arc::clone(site), Arc::clone(&under_way));
         faults.spawn(async move {
             sleep_until((begun + planned.at).into()).await;
+            let _turn = Turn::of(planned, &under_way).await;
             let at = begun.elapsed();
-            lock(&under_way).push(planned);
             let about = || planned.fault.about();
             site.inject(planned.fault).await.with_context(about)?;
             let met = match planned.fault {
@@ -242,7 +271,6 @@ async fn break_and_mend(
             };
             sleep_until((begun + planned.ends()).into()).await;
             site.undo(planned.fault).await.with_context(|| format!("undo: {}", about()))?;
-            lock(&under_way).retain(|other| other != &planned);
             let fault = Planned { at, lasts: begun.elapsed() - at, ..planned };
             anyhow::Ok(Happened { fault, met })
         });

@@ -6,7 +6,7 @@ use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _}
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    fault::{Claim, Fault, Parting, Planned, Victim, Way},
+    fault::{Fault, Parting, Planned, Victim, Way},
     means::Means,
 };
 
@@ -187,10 +187,7 @@ fn jump(random: &mut StdRng) -> i64 {
 /// Whether nothing under way is in its way.
 fn is_possible(before: &[Planned], planned: &Planned, shape: Shape) -> bool {
     let under_way = || before.iter().filter(|other| other.ends() + RECOVERY > planned.at);
-    let clashes = |mine: &Claim| {
-        under_way().any(|other| other.fault.claims().iter().any(|theirs| mine.clashes(*theirs)))
-    };
-    if planned.fault.claims().iter().any(clashes) {
+    if under_way().any(|other| other.fault.clashes(planned.fault)) {
         return false;
     }
     // Somebody must be left to sell: what is shown otherwise is only that nobody does.

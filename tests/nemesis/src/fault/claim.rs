@@ -31,6 +31,13 @@ impl Claim {
 }
 
 impl Fault {
+    /// Whether another one would be in its way.
+    #[must_use]
+    pub fn clashes(self, other: Self) -> bool {
+        let theirs = other.claims();
+        self.claims().iter().any(|mine| theirs.iter().any(|theirs| mine.clashes(*theirs)))
+    }
+
     /// Whom it keeps busy: two faults of the same one never overlap.
     #[must_use]
     pub fn claims(self) -> Vec<Claim> {
