@@ -253,15 +253,17 @@ async fn break_and_mend(
             sleep_until((begun + planned.at).into()).await;
             let _turn = Turn::of(planned, &under_way).await;
             let at = begun.elapsed();
+            // One that began late lasts as long all the same: nothing is undone before it has happened.
+            let ends = begun + planned.ends().max(at + planned.lasts);
             let about = || planned.fault.about();
             site.inject(planned.fault).await.with_context(about)?;
             let met = match planned.fault {
                 Fault::KillBeforeWrite | Fault::PauseBeforeWrite => {
-                    let met = site.met("before_write", begun + planned.ends()).await;
+                    let met = site.met("before_write", ends).await;
                     met.map(|replica| (replica, begun.elapsed()))
                 }
                 Fault::KillAfterWrite => {
-                    let met = site.met("after_write", begun + planned.ends()).await;
+                    let met = site.met("after_write", ends).await;
                     met.map(|replica| (replica, begun.elapsed()))
                 }
                 Fault::Kill(Victim::Replica(replica)) | Fault::Pause(Victim::Replica(replica)) => {
@@ -269,7 +271,7 @@ async fn break_and_mend(
                 }
                 _ => None,
             };
-            sleep_until((begun + planned.ends()).into()).await;
+            sleep_until(ends.into()).await;
             site.undo(planned.fault).await.with_context(|| format!("undo: {}", about()))?;
             let fault = Planned { at, lasts: begun.elapsed() - at, ..planned };
             anyhow::Ok(Happened { fault, met })

@@ -74,7 +74,7 @@ impl Site {
                     Some(self.postgres.lock().await.take_connections().await?);
                 Ok(())
             }
-            Fault::Part(replica, how) => self.places[replica].part(Some(how)),
+            Fault::Part(replica, how) => self.places[replica].part(how),
             Fault::ToPostgres(..)
             | Fault::ToNode(..)
             | Fault::ToNodes(..)
@@ -119,7 +119,7 @@ impl Site {
                 *self.undo.taken.lock().await = None;
                 Ok(())
             }
-            Fault::Part(replica, _) => self.places[replica].part(None),
+            Fault::Part(replica, how) => self.places[replica].join(how).await,
             Fault::ToPostgres(..)
             | Fault::ToNode(..)
             | Fault::ToNodes(..)

@@ -1,8 +1,11 @@
 //! A replica behind its links: started, broken and mended.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
-use anyhow::bail;
+use anyhow::Context as _;
 use leasehold_stack::{Links, Namespace, Proxy, Replica, ReplicaConfig, Stack, free_port};
 use tokio::sync::Mutex;
 
@@ -10,6 +13,8 @@ use crate::fault::Parting;
 
 /// How many of a hundred packets a lossy network loses.
 const LOST_PERCENT: u8 = 33;
+/// For how long links are cut, so that both ends see it.
+const CUT_OFF_FOR: Duration = Duration::from_millis(200);
 
 /// A replica behind its links.
 pub(super) struct Place {
@@ -51,17 +56,31 @@ impl Place {
         Ok(Self { name, config, links, front, replica: Mutex::new(Some(replica)), network })
     }
 
-    /// Loses packets between it and all servers; `None` loses no more.
-    pub(super) fn part(&self, how: Option<Parting>) -> anyhow::Result<()> {
-        let Some(network) = &self.network else { bail!("{} has no network of its own", self.name) };
-        let wire = network.before(self.links.nodes.iter().chain([&self.links.postgres]));
+    /// Loses packets between it and all servers.
+    pub(super) fn part(&self, how: Parting) -> anyhow::Result<()> {
+        let wire = self.network()?.before(self.links.nodes.iter().chain([&self.links.postgres]));
         match how {
-            None => network.heal(),
-            Some(Parting::Whole) => wire.cut(),
-            Some(Parting::OneWay) => wire.one_way(),
-            Some(Parting::Rejected) => wire.reject(),
-            Some(Parting::Lossy) => wire.loss(LOST_PERCENT),
+            Parting::Whole => wire.cut(),
+            Parting::OneWay => wire.one_way(),
+            Parting::Rejected => wire.reject(),
+            Parting::Lossy => wire.loss(LOST_PERCENT),
         }
+    }
+
+    /// Loses no more.
+    pub(super) async fn join(&self, how: Parting) -> anyhow::Result<()> {
+        if how == Parting::Rejected {
+            // Its side of the connections was ended, and the other side was not told. A server finds out
+            // when it asks whether anybody is there; what stands between for us never asks.
+            self.links.cut_off();
+            tokio::time::sleep(CUT_OFF_FOR).await;
+            self.links.heal();
+        }
+        self.network()?.heal()
+    }
+
+    fn network(&self) -> anyhow::Result<&Namespace> {
+        self.network.as_ref().with_context(|| format!("{} has no network of its own", self.name))
     }
 
     pub(super) async fn kill(&self) -> anyhow::Result<()> {
