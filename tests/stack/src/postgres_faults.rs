@@ -95,6 +95,8 @@ impl Postgres {
     pub async fn take_connections(&self) -> anyhow::Result<TakenConnections> {
         self.ours("kept busy")?;
         let (begun, mut taken) = (Instant::now(), vec![connect(self.url()).await?]);
+        let all = sqlx::query_scalar(ALL).fetch_one(&mut taken[0]).await;
+        let all: i64 = all.context("postgres: does not say how many connections it has")?;
         loop {
             let more = join_all((0..AT_A_TIME).map(|_| connect(self.url()))).await;
             let mut is_full = false;
@@ -105,10 +107,14 @@ impl Postgres {
                     Err(error) => return Err(error).context("postgres: no connection to take"),
                 }
             }
-            if is_full && end_others(&mut taken[0]).await? == 0 {
+            let n = taken.len();
+            // That nobody else is seen is not enough: who is just logging in has one, and is not seen yet.
+            if i64::try_from(n)? >= all {
                 return Ok(TakenConnections { _taken: taken });
             }
-            let n = taken.len();
+            if is_full {
+                end_others(&mut taken[0]).await?;
+            }
             ensure!(
                 begun.elapsed() < TAKE_LIMIT,
                 "postgres: only {n} connections in {TAKE_LIMIT:?}"
@@ -121,6 +127,11 @@ impl Postgres {
         disk.context("postgres: started without a small disk")
     }
 }
+
+/// How many connections this user may have.
+const ALL: &str = "select (current_setting('max_connections')::int - case \
+    when (select rolsuper from pg_roles where rolname = current_user) then 0 \
+    else current_setting('superuser_reserved_connections')::int end)::bigint";
 
 /// Every connection that Postgres has. Dropping it hangs up, which Postgres notices soon.
 #[derive(Debug)]
@@ -138,10 +149,11 @@ fn is_refusal(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| error.code().as_deref() == Some(TOO_MANY))
 }
 
-/// Ends the connections of others, and returns how many there were.
-async fn end_others(connection: &mut PgConnection) -> anyhow::Result<i64> {
+/// Ends the connections of others.
+async fn end_others(connection: &mut PgConnection) -> anyhow::Result<()> {
     let end = "select count(pg_terminate_backend(pid)) from pg_stat_activity \
                where backend_type = 'client backend' and application_name <> $1";
-    let ended = sqlx::query_scalar(end).bind(NAME).fetch_one(connection).await;
-    ended.context("postgres: cannot end the connections of others")
+    let ended = sqlx::query(end).bind(NAME).execute(connection).await;
+    let _ended = ended.context("postgres: cannot end the connections of others")?;
+    Ok(())
 }
