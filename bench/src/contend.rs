@@ -23,6 +23,7 @@ use self::{
 };
 use crate::{
     peers::Program,
+    progress::Rounds,
     report::{Case, Report},
     servers::Servers,
 };
@@ -105,7 +106,8 @@ pub(crate) async fn run(args: &Args, report: &mut Report) -> anyhow::Result<()> 
             let ours = measured.iter().find(|(kind, _)| *kind == Kind::Ours).map(|(_, ours)| ours);
             for (_, measured) in &measured {
                 println!("{}", measured.row(&clients.name(), nodes, ours));
-                measured.tell(report, clients.case(), nodes);
+                let case = clients.case().with("section µs", args.section_us);
+                measured.tell(report, nodes, case);
             }
             println!();
         }
@@ -129,8 +131,11 @@ async fn measure(
             }
         }
     }
+    let about = format!("{} nodes, {}", servers.stack.nodes.len(), clients.name());
+    let progress = Rounds::new(&about, args.rounds, all.len());
     for _ in 0..args.rounds {
         for (kind, program, measured) in &mut all {
+            progress.next(kind.name());
             let plan = Plan {
                 resource: kind.resource(),
                 tasks: clients.tasks(),

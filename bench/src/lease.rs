@@ -11,6 +11,7 @@ use crate::{
     commands::Calls,
     pair::{Advisory, Contestant},
     peers::{Library, Peer},
+    progress::Rounds,
     report::{Case, Report},
     servers::Servers,
     stats::{Times, float, median, median_ratio},
@@ -126,8 +127,12 @@ async fn measure(
             calls: Calls::default(),
         });
     }
+    let nodes = servers.stack.nodes.len();
+    let about = format!("{nodes} nodes, {tasks} tasks");
+    let progress = Rounds::new(&about, args.rounds, contestants.len());
     for _ in 0..args.rounds {
         for (contestant, measured) in contestants.iter().zip(&mut all) {
+            progress.next(measured.name);
             let before = servers.calls().await?;
             let round = contestant.round(tasks, span).await?;
             measured.calls.add_difference(&before, &servers.calls().await?);
@@ -162,9 +167,21 @@ impl Measured {
         (sent, float(self.calls.all()) / self.per(nodes) - sent)
     }
 
+    /// In percent.
+    fn one_trip(&self, nodes: usize) -> f64 {
+        // One script call grants and one releases. A grant that needs a second round trip calls once
+        // more, perhaps not on every node: so this is the most that can have needed one only.
+        let more = float(self.calls.script_calls()) / self.per(nodes) - 2.0;
+        100.0 * (1.0 - more).clamp(0.0, 1.0)
+    }
+
     fn tell(&self, report: &mut Report, nodes: usize, tasks: usize) {
         let case = Case::default().with("nodes", nodes).with("tasks", tasks);
         let (sent, inside) = self.commands(nodes);
+        if self.name == "ours" {
+            let one_trip = vec![self.one_trip(nodes)];
+            report.of(self.name, case.clone()).higher("grants in one round trip", "%", one_trip);
+        }
         let entry = report
             .of(self.name, case)
             .higher("pairs", "1/s", self.rates.clone())
@@ -178,11 +195,8 @@ impl Measured {
 
     fn cost(&self, nodes: usize) -> String {
         let (per, (sent, inside)) = (self.per(nodes), self.commands(nodes));
-        // One script call grants and one releases. A grant that needs a second round trip calls once
-        // more, perhaps not on every node: so this is the most that can have needed one only.
-        let more = float(self.calls.script_calls()) / per - 2.0;
         let one_trip = match self.name {
-            "ours" => format!("{:.0} %", 100.0 * (1.0 - more).clamp(0.0, 1.0)),
+            "ours" => format!("{:.0} %", self.one_trip(nodes)),
             _ => "–".to_owned(),
         };
         let calls = self.calls.breakdown(per);

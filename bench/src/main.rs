@@ -1,12 +1,16 @@
 //! Side-by-side measurements: ratios in one run, on the same servers, in interleaved rounds.
 
 mod commands;
+mod compare;
 mod contend;
+mod failover;
 mod lease;
 mod limit;
 mod pair;
 mod peers;
+mod progress;
 mod report;
+mod results;
 mod sale;
 mod servers;
 mod sidecar;
@@ -41,11 +45,20 @@ enum Command {
     Sale(sale::Args),
     /// What a sale becomes as replicas, sales, buyers or its own history grow
     Growth(sale::growth::Args),
+    /// For how long nobody is granted anything after a holder, a node or Postgres fails
+    Failover(failover::Args),
     /// Leases through the sidecar beside the crate alone, and what it costs to hold many
     Sidecar(sidecar::Args),
+    /// Two records of one question: what became slower, and how sure that is
+    Compare(compare::Args),
+    /// Write RESULTS.md from records, and hold them against the targets
+    Results(results::Args),
     /// One process of `contend`; it takes its order from stdin
     #[command(name = contend::WORKER, hide = true)]
     ContendWorker,
+    /// A process of `failover` that holds a lease until it is asked to end
+    #[command(name = failover::HOLDER, hide = true)]
+    FailoverHolder,
     /// The least that a sidecar can be, for `sidecar`
     #[command(name = sidecar::bare::NAME, hide = true)]
     BareSidecar,
@@ -71,17 +84,20 @@ fn main() -> ExitCode {
         Command::Contend(args) => ask("contend", &args, &outputs, contend::run),
         Command::Sale(args) => ask("sale", &args, &outputs, sale::run),
         Command::Growth(args) => ask("growth", &args, &outputs, sale::growth::run),
+        Command::Failover(args) => ask("failover", &args, &outputs, failover::run),
         Command::Sidecar(args) => ask("sidecar", &args, &outputs, sidecar::run),
+        Command::Compare(args) => {
+            return compare::run(&args).unwrap_or_else(|error| fail(&error));
+        }
+        Command::Results(args) => results::run(&args),
         Command::ContendWorker => contend::work(),
+        Command::FailoverHolder => failover::hold(),
         Command::BareSidecar => sidecar::bare::serve(),
         Command::Plain => sale::plain::serve(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            report(&error);
-            ExitCode::FAILURE
-        }
+        Err(error) => fail(&error),
     }
 }
 
@@ -98,6 +114,7 @@ fn ask<A: serde::Serialize>(
 }
 
 #[expect(clippy::print_stderr, reason = "a program's last words are for the person who started it")]
-fn report(error: &anyhow::Error) {
+fn fail(error: &anyhow::Error) -> ExitCode {
     eprintln!("bench: {error:#}");
+    ExitCode::FAILURE
 }

@@ -39,7 +39,7 @@ impl Measured {
     }
 
     /// Two in the section at once make all of it void.
-    pub(super) fn tell(&self, report: &mut Report, case: Case, nodes: usize) {
+    pub(super) fn tell(&self, report: &mut Report, nodes: usize, case: Case) {
         let (sent, inside) = self.commands(nodes);
         let overlaps = self.overlaps();
         report
@@ -48,6 +48,8 @@ impl Measured {
             .higher("hand-offs", "1/s", self.rates())
             .lower("idle", "%", self.idle().iter().map(|idle| 100.0 * idle).collect())
             .lower("most by least of a task", "×", self.unfairness())
+            .higher("least of a task by its share", "×", self.least_share())
+            .lower("p99 wait by tasks × cycle", "×", self.longest_by_turns())
             .lower("calls sent per acquisition and node", "calls", vec![sent])
             .lower("calls in scripts per acquisition and node", "calls", vec![inside])
             .times("wait", &self.waits);
@@ -57,6 +59,24 @@ impl Measured {
     fn idle(&self) -> Vec<f64> {
         let span = self.span.as_secs_f64();
         self.rounds.iter().map(|round| 1.0 - round.held.as_secs_f64() / span).collect()
+    }
+
+    /// In each round, the sections of the task that had fewest, by what each would have had of equal parts.
+    fn least_share(&self) -> Vec<f64> {
+        let of = |round: &Outcome| {
+            let least = round.sections.iter().min().copied().unwrap_or_default();
+            let all = float(round.sections.iter().sum());
+            float(least) * float(round.sections.len() as u64) / all
+        };
+        self.rounds.iter().map(of).collect()
+    }
+
+    /// The 99th percentile of each round's waits, by the time in which each task would have had one turn.
+    fn longest_by_turns(&self) -> Vec<f64> {
+        let [_, p99] = self.waits.of_rounds();
+        let tasks = self.rounds.iter().map(|round| float(round.sections.len() as u64));
+        let rounds = self.rates().into_iter().zip(tasks).zip(p99);
+        rounds.map(|((rate, tasks), wait)| wait / 1e6 * rate / tasks).collect()
     }
 
     /// In each round, the sections of the task that had most, by those of the one that had fewest.

@@ -1,16 +1,25 @@
 //! What questions tell beside their tables: figures, from which come records, pages, comparisons.
 
+pub(crate) mod bootstrap;
 mod machine;
-#[expect(dead_code, reason = "what compares and draws records comes next")]
-pub(crate) mod record;
+mod page;
+mod record;
+#[cfg(test)]
+pub(crate) mod samples;
+mod table;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
+use anyhow::Context as _;
 use leasehold_stack::Stack;
 use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-pub(crate) use self::record::{Better, Case, Figure, Record};
+pub(crate) use self::{
+    page::facts,
+    record::{Better, Case, Figure, Record},
+    table::{Table, number, ratio, tables},
+};
 use crate::stats::Times;
 
 /// Where results go beside the terminal.
@@ -60,7 +69,6 @@ impl Report {
         configuration: Value,
         outputs: &Outputs,
     ) -> anyhow::Result<()> {
-        anyhow::ensure!(outputs.html.is_none(), "there is no page yet");
         self.versions.extend([machine::compiler()]);
         let record = Record {
             format: record::FORMAT,
@@ -75,6 +83,10 @@ impl Report {
         };
         if let Some(path) = &outputs.json {
             record.write(path)?;
+        }
+        if let Some(path) = &outputs.html {
+            std::fs::write(path, page::page(&record))
+                .with_context(|| format!("cannot write {}", path.display()))?;
         }
         Ok(())
     }

@@ -103,6 +103,13 @@ impl Case {
             Setting::Name(_) => None,
         }
     }
+
+    pub(crate) fn name(&self, of: &str) -> Option<&str> {
+        match self.0.get(of)? {
+            Setting::Name(name) => Some(name),
+            Setting::Size(_) => None,
+        }
+    }
 }
 
 impl fmt::Display for Case {

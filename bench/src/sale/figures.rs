@@ -6,6 +6,7 @@ use crate::{
     stats::float,
 };
 
+/// Rates, times and costs of each lane.
 pub(super) fn tell(report: &mut Report, case: &Case, all: &[Measured]) {
     for measured in all {
         let mut entry = report
@@ -22,4 +23,9 @@ pub(super) fn tell(report: &mut Report, case: &Case, all: &[Measured]) {
         }
         cost::tell(report, case, measured);
     }
+}
+
+pub(super) fn memory(report: &mut Report, case: Case, bytes: u64) {
+    let mib = float(bytes) / 1024.0 / 1024.0;
+    report.of("replica", case).lower("most memory so far", "MiB", vec![mib]);
 }

@@ -26,6 +26,7 @@ use self::{
     measured::{BESIDE, Measured, print},
 };
 use crate::{
+    progress::Rounds,
     report::{Case, Report},
     stats::float,
 };
@@ -132,8 +133,10 @@ async fn closed_loop(
     let (length, mut lanes) = (args.length(), args.lanes());
     lanes.insert(lanes.len() - 1, Lane::Database);
     let mut all = Measured::of(&lanes)?;
+    let progress = Rounds::new(&format!("{buyers} buyers"), args.rounds, all.len());
     for _ in 0..args.rounds {
         for measured in &mut all {
+            progress.next(&measured.lane.name());
             let offer = market.endless_offer(measured.lane).await?;
             let connections = market.connect(&offer, buyers).await?;
             let run = async {
@@ -146,10 +149,13 @@ async fn closed_loop(
             measured.add(round, length)?;
         }
     }
+    drop(progress);
     print(&format!("closed loop, {buyers} buyers:"), &all);
     cost::print(&all);
-    figures::tell(report, &args.case("closed loop").with("buyers", buyers), &all);
+    let case = args.case("closed loop").with("buyers", buyers);
+    figures::tell(report, &case, &all);
     if let Some(bytes) = market.memory() {
+        figures::memory(report, case, bytes);
         println!("  most memory of a replica: {:.1} MiB\n", float(bytes) / 1024.0 / 1024.0);
     }
     Ok(())
@@ -163,8 +169,10 @@ async fn open_loop(
 ) -> anyhow::Result<()> {
     let (under_way, length) = (usize::try_from(args.under_way)?, args.length());
     let mut all = Measured::of(&args.lanes())?;
+    let progress = Rounds::new(&format!("{arrivals} arrivals/s"), args.rounds, all.len());
     for _ in 0..args.rounds {
         for measured in &mut all {
+            progress.next(&measured.lane.name());
             let offer = market.offer(measured.lane, args.tickets.unwrap_or(ENOUGH)).await?;
             let connections = market.connect(&offer, under_way).await?;
             let run = open::run(connections, arrivals, length);
@@ -172,6 +180,7 @@ async fn open_loop(
             measured.add(round, length)?;
         }
     }
+    drop(progress);
     let what = format!(
         "open loop, {arrivals} arrivals/s, at most {under_way} under way; waits from when they were to ask:"
     );
@@ -185,8 +194,10 @@ async fn open_loop(
 async fn rush_in(args: &Args, market: &Market, report: &mut Report) -> anyhow::Result<()> {
     let mut all = Measured::of(&args.strategies())?;
     let expected = u64::from(RUSH_TICKETS).min(u64::try_from(args.rush)?);
+    let progress = Rounds::new(&format!("a rush of {}", args.rush), args.rounds, all.len());
     for _ in 0..args.rounds {
         for measured in &mut all {
+            progress.next(&measured.lane.name());
             let offer = market.offer(measured.lane, RUSH_TICKETS).await?;
             let connections = market.connect(&offer, args.rush).await?;
             let mut took = Duration::ZERO;
@@ -201,6 +212,7 @@ async fn rush_in(args: &Args, market: &Market, report: &mut Report) -> anyhow::R
             measured.add(round, took)?;
         }
     }
+    drop(progress);
     print(&format!("{RUSH_TICKETS} tickets for {} buyers at once:", args.rush), &all);
     cost::print(&all);
     figures::tell(report, &args.case("rush").with("buyers", args.rush), &all);

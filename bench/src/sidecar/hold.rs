@@ -17,6 +17,7 @@ use super::{
     process,
 };
 use crate::{
+    progress::Rounds,
     report::{Case, Report},
     servers::Servers,
     stats::float,
@@ -76,7 +77,9 @@ pub(super) async fn run(
     let leases = super::leases(servers).await?;
     let mut measured = Measured::default();
     let room = ("LEASEHOLD_LEASES_MAX", (args.leases + 1).to_string());
+    let progress = Rounds::new(&format!("{} leases held", args.leases), args.rounds, 1);
     for number in 0..args.rounds {
+        progress.next(kept.name());
         // Each round in a process of its own, whose memory no other round has used.
         let (sidecar, door) =
             super::sidecar(servers, &format!("{kept:?}-{number}"), std::slice::from_ref(&room))
@@ -87,6 +90,7 @@ pub(super) async fn run(
         all_are_free(&leases, args.leases).await?;
         sidecar.stop().await?;
     }
+    drop(progress);
     measured.print(args, kept);
     measured.tell(report, args, kept, servers.stack.nodes.len());
     Ok(())
@@ -108,6 +112,15 @@ async fn all_are_free(leases: &Leases, count: u32) -> anyhow::Result<()> {
         .await;
     anyhow::ensure!(held == 0, "{held} of {count} are not free");
     Ok(())
+}
+
+impl Kept {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::ByLink => "kept by one link",
+            Self::ByRenewal => "kept by a time of each",
+        }
+    }
 }
 
 impl Round<'_> {
@@ -239,14 +252,10 @@ impl Round<'_> {
 
 impl Measured {
     fn tell(&self, report: &mut Report, args: &Args, kept: Kept, nodes: usize) {
-        let contestant = match kept {
-            Kept::ByLink => "kept by one link",
-            Kept::ByRenewal => "kept by a time of each",
-        };
         let case = Case::default().with("nodes", nodes).with("leases", u64::from(args.leases));
         let percent = |shares: &[f64]| shares.iter().map(|share| 100.0 * share).collect();
         report
-            .of(contestant, case)
+            .of(kept.name(), case)
             .lower("memory a lease", "bytes", self.bytes.clone())
             .lower("sidecar's processor, idle", "% of one", percent(&self.sidecar))
             .lower("a node's processor, idle", "% of one", percent(&self.nodes))
@@ -258,10 +267,11 @@ impl Measured {
         let show = |values: &[f64], factor: f64, digits| {
             Spread(values.iter().map(|value| value * factor).collect()).show(digits)
         };
-        let (how, end) = match kept {
-            Kept::ByLink => ("kept by one link", "after the link broke"),
-            Kept::ByRenewal => ("kept by a time of each", "after the last one's time"),
+        let end = match kept {
+            Kept::ByLink => "after the link broke",
+            Kept::ByRenewal => "after the last one's time",
         };
+        let how = kept.name();
         println!("{} leases {how}, lifetime on the nodes {:?}", args.leases, super::TTL);
         println!("  memory a lease                {:>24} bytes", show(&self.bytes, 1.0, 0));
         println!("  sidecar's processor, idle     {:>24} % of one", show(&self.sidecar, 100.0, 1));

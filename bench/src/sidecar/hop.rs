@@ -8,6 +8,7 @@ use leasehold_stack::Sidecar;
 
 use super::{Args, Spread, bare::Bare, client::Door, process};
 use crate::{
+    progress::Rounds,
     report::{Case, Report},
     servers::Servers,
     stats::{Times, float, histogram, micros},
@@ -47,11 +48,14 @@ pub(super) async fn run(servers: &Servers, args: &Args, report: &mut Report) -> 
         // Connections and scripts get warm outside of what is measured.
         let _warm = measured.lane.round(span / 5).await?;
     }
+    let progress = Rounds::new("acquire + release", args.rounds, all.len());
     for _ in 0..args.rounds {
         for measured in &mut all {
+            progress.next(measured.name);
             measured.round(span).await?;
         }
     }
+    drop(progress);
     println!(
         "acquire + release of a free resource by one task, rounds of {span:?}; bare: a process that is asked by one byte; nothing: one request for /livez\n"
     );
@@ -61,7 +65,7 @@ pub(super) async fn run(servers: &Servers, args: &Args, report: &mut Report) -> 
     );
     for measured in &all {
         measured.print(&all[CRATE]);
-        measured.tell(report, servers.stack.nodes.len());
+        measured.tell(report, &all[CRATE], servers.stack.nodes.len());
     }
     println!();
     for measured in &all {
@@ -192,13 +196,19 @@ impl Measured {
         Spread(ours.into_iter().zip(theirs).map(|(ours, theirs)| of(ours, theirs)).collect())
     }
 
-    fn tell(&self, report: &mut Report, nodes: usize) {
+    fn tell(&self, report: &mut Report, beside: &Self, nodes: usize) {
         let entry = report.of(self.name, Case::default().with("nodes", nodes));
         match self.lane {
             Lane::Nothing(_) => entry.times("request", &self.times),
-            Lane::Crate(_) | Lane::Pairs(..) | Lane::Bare(_) => entry
+            Lane::Pairs(..) => entry
                 .times("pair", &self.times)
-                .lower("processor per pair", "µs", self.processor.clone()),
+                .lower("processor per pair", "µs", self.processor.clone())
+                .lower("added to a request of the crate", "µs", self.added(beside).0),
+            Lane::Crate(_) | Lane::Bare(_) => entry.times("pair", &self.times).lower(
+                "processor per pair",
+                "µs",
+                self.processor.clone(),
+            ),
         };
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use self::sizes::{Size, compare};
 use super::{STRATEGIES, lane::ENOUGH, lane::Lane, market::Market};
-use crate::report::Report;
+use crate::report::{Case, Report};
 
 #[derive(Clone, Debug, clap::Args, serde::Serialize)]
 pub(crate) struct Args {
@@ -58,10 +58,12 @@ impl Args {
     async fn compare(
         &self,
         what: &str,
+        beside: Case,
         sizes: Vec<Size<'_>>,
         report: &mut Report,
     ) -> anyhow::Result<()> {
-        compare(what, sizes, self.rounds, Duration::from_millis(self.round_ms), report).await
+        let length = Duration::from_millis(self.round_ms);
+        compare(what, beside, sizes, self.rounds, length, report).await
     }
 }
 
@@ -120,7 +122,9 @@ async fn replicas_grow(
             all.push(Size::new(replicas.into(), market, offer, args.buyers)?);
         }
     }
-    args.compare("replicas", all, report).await
+    let most = sizes.iter().copied().max().unwrap_or_default();
+    let beside = Case::default().with("replicas in all", u64::from(most));
+    args.compare("replicas", beside.with("buyers", args.buyers), all, report).await
 }
 
 async fn sales_grow(
@@ -138,7 +142,7 @@ async fn sales_grow(
             all.push(Size::new(u64::try_from(sales)?, market, offer, buyers)?);
         }
     }
-    args.compare("sales", all, report).await
+    args.compare("sales", Case::default().with("buyers", buyers), all, report).await
 }
 
 async fn buyers_grow(
@@ -158,7 +162,7 @@ async fn buyers_grow(
             all.push(Size::new(buyers, market, offer, usize::try_from(buyers)?)?);
         }
     }
-    args.compare("waiting buyers", all, report).await
+    args.compare("waiting buyers", Case::default(), all, report).await
 }
 
 async fn history_grows(
@@ -190,5 +194,5 @@ async fn history_grows(
     for (_, market) in &markets {
         history::settle(market.pool()).await?;
     }
-    args.compare("purchases before", all, report).await
+    args.compare("purchases before", Case::default().with("buyers", args.buyers), all, report).await
 }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::{
+    progress::Rounds,
     report::{Case, Report},
     sale::{closed, cost, market::Market, measured::Measured, offer::Offer},
     stats::{float, median, median_ratio},
@@ -37,26 +38,31 @@ impl<'a> Size<'a> {
     }
 }
 
-/// Measures all sizes in interleaved rounds, and prints each beside the smallest with the same strategy.
+/// Measures all sizes in interleaved rounds, and prints each beside the smallest with the same strategy. `beside`
+/// is what else was there, the same for all sizes.
 pub(crate) async fn compare(
     what: &str,
+    beside: Case,
     mut sizes: Vec<Size<'_>>,
     rounds: u32,
     length: Duration,
     report: &mut Report,
 ) -> anyhow::Result<()> {
+    let progress = Rounds::new(what, rounds, sizes.len());
     for _ in 0..rounds {
         for size in &mut sizes {
+            progress.next(&format!("{}, {}", size.measured.lane.name(), size.size));
             size.round(length).await?;
         }
     }
+    drop(progress);
     println!(
         "  {:<11} {what:>20} ÷ smallest  granted/s   p50 ms   p99 ms | log B/answer  postgres CPU s per 1,000 | turned away",
         "strategy"
     );
     for size in &sizes {
         print(size, &sizes);
-        let case = Case::default().with(what, size.size);
+        let case = beside.clone().with(what, size.size);
         let measured = &size.measured;
         let _entry = report
             .of(&measured.lane.name(), case.clone())

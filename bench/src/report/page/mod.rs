@@ -1,0 +1,120 @@
+//! A page about a record that needs nothing else, and that a phone can show.
+
+mod axis;
+mod chart;
+mod charts;
+
+use super::{
+    record::Record,
+    table::{Table, contestants, tables},
+};
+
+/// The page.
+pub(super) fn page(record: &Record) -> String {
+    let legend: String = contestants(record)
+        .into_iter()
+        .enumerate()
+        .map(|(number, name)| {
+            let colour = chart::colour(number);
+            format!("<span><i style=\"background:{colour}\"></i>{}</span>\n", escaped(name))
+        })
+        .collect();
+    let facts = facts(record).into_iter();
+    let facts: String = facts
+        .map(|(name, value)| {
+            format!("<tr><th>{}</th><td>{}</td></tr>\n", escaped(&name), escaped(&value))
+        })
+        .collect();
+    let tables: String = tables(record).iter().map(table).collect();
+    include_str!("page.html")
+        .replace("{{question}}", &escaped(&record.question))
+        .replace("{{legend}}", &legend)
+        .replace(
+            "{{percentiles}}",
+            &section(
+                "Latency percentiles",
+                "Log axes: each step to the right is a nine more.",
+                &charts::percentiles(record),
+            ),
+        )
+        .replace("{{scaling}}", &section("Scaling", "Medians, log axes.", &charts::scaling(record)))
+        .replace(
+            "{{rounds}}",
+            &section(
+                "Round by round",
+                "Rounds of the same number ran side by side.",
+                &charts::rounds(record),
+            ),
+        )
+        .replace("{{tables}}", &tables)
+        .replace("{{facts}}", &facts)
+        .replace("{{command}}", &escaped(&record.command()))
+}
+
+/// What was measured on, by name.
+pub(crate) fn facts(record: &Record) -> Vec<(String, String)> {
+    let machine = &record.machine;
+    let dirty = if record.commit.dirty { ", with changes" } else { "" };
+    let mut facts = vec![
+        ("when".to_owned(), record.time.clone()),
+        ("commit".to_owned(), format!("{}{dirty}", record.commit.id)),
+        (
+            "machine".to_owned(),
+            format!(
+                "{}, {} cores, {} MiB, {}",
+                machine.cpu, machine.cores, machine.memory_mib, machine.kernel
+            ),
+        ),
+    ];
+    let versions = record.versions.iter().map(|(name, version)| (name.clone(), version.clone()));
+    facts.extend(versions);
+    let void = record.figures.iter().filter_map(|figure| Some((figure, figure.void.as_ref()?)));
+    facts.extend(void.map(|(figure, why)| (format!("void: {}", figure.name()), why.clone())));
+    facts
+}
+
+/// Nothing where there is nothing to draw.
+fn section(title: &str, about: &str, charts: &[chart::Chart]) -> String {
+    if charts.is_empty() {
+        return String::new();
+    }
+    let charts: String = charts.iter().map(chart::Chart::html).collect();
+    format!("<h2>{title}</h2>\n<p>{about}</p>\n<div class=\"charts\">{charts}</div>\n")
+}
+
+fn table(table: &Table<'_>) -> String {
+    let heads: String =
+        table.heads().iter().map(|head| format!("<th>{}</th>", escaped(head))).collect();
+    let row = |cells: &Vec<String>| {
+        let cells: String =
+            cells.iter().map(|cell| format!("<td>{}</td>", escaped(cell))).collect();
+        format!("<tr>{cells}</tr>\n")
+    };
+    let rows: String = table.rows().iter().map(row).collect();
+    format!(
+        "<h3>{}</h3>\n<div class=\"scroll\"><table><tr>{heads}</tr>\n{rows}</table></div>\n",
+        escaped(&table.title())
+    )
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples::{figure, record};
+
+    #[test]
+    fn a_page_is_whole_and_asks_nobody_for_anything() {
+        let mut ours = figure("ours", 1, &[1.0, 2.0]);
+        ours.histogram = vec![(10, 5), (2000, 1)];
+        let more = figure("ours", 64, &[0.0, 2.0]);
+        let page = page(&record(vec![ours, more]));
+        assert!(!page.contains("{{") && !page.contains("http") && !page.contains("NaN"), "{page}");
+        for part in ["a &lt;fast&gt; one", "Latency percentiles", "Scaling", "Round by round"] {
+            assert!(page.contains(part), "no {part}");
+        }
+    }
+}
