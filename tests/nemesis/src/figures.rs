@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     fault::{Happened, Victim},
     history::{Asked, History, Outcome, Written},
+    oracle::{Evidence, leases_judged},
 };
 
 /// A write that Postgres accepted.
@@ -63,6 +64,12 @@ pub struct Figures {
     pub stale_refused: usize,
     /// Writes of lock holders that were accepted.
     pub increments: usize,
+    /// Leases that lock holders counted on.
+    #[serde(default)]
+    pub leases: usize,
+    /// Those of them that were held against the leases before them: which did not begin after a node's clock jumped.
+    #[serde(default)]
+    pub leases_judged: usize,
     /// From a replica's death or standstill while it held a sale's lease to the next write under a newer lease.
     pub next_grant: Spread,
     /// The longest time without any answer that was a yes, during each fault of a kind and a second after it.
@@ -75,13 +82,16 @@ const AFTER: Duration = Duration::from_secs(1);
 impl Figures {
     /// Counts.
     #[must_use]
-    pub fn of(history: &History, faults: &[Happened], accepted: &[Accepted]) -> Self {
-        let mut figures = Self::default();
+    pub fn of(evidence: &Evidence, faults: &[Happened], accepted: &[Accepted]) -> Self {
+        let history = &evidence.history;
+        let (leases_judged, leases) = leases_judged(evidence);
+        let mut figures = Self { leases, leases_judged, ..Self::default() };
         for operation in &history.operations {
             let said = match &operation.outcome {
                 Outcome::Ok(_) if operation.asked == Asked::Look => "read",
                 Outcome::Ok(_) => "done",
-                Outcome::Refused(_) => "refused",
+                refused @ Outcome::Refused(_) if refused.is_decided() => "refused",
+                Outcome::Refused(_) => "turned away",
                 Outcome::Unknown(_) => "unknown",
             };
             *figures.answers.entry(said.to_owned()).or_default() += 1;

@@ -62,10 +62,42 @@ impl Asked {
 pub enum Outcome {
     /// It was done, and this is the answer's body, byte for byte.
     Ok(Receipt),
-    /// It was refused for good: nothing happened. The problem's code, such as `sold_out`.
+    /// Nothing happened. The problem's code: `sold_out`, say, or that of the last try, such as `unavailable`, of
+    /// whoever gave up. Which of them is a decision, [`Outcome::is_decided`] says.
     Refused(String),
     /// Whether it happened is not known: no final answer came, to any try.
     Unknown(String),
+}
+
+/// What the rules of a sale say no with. Whoever says so has read the sale and decided; every other code only
+/// says that nothing happened: a server that is needed does not answer, too many ask, others were faster.
+const DECIDED: [&str; 13] = [
+    "not_yours",
+    "sold_out",
+    "not_open",
+    "closed",
+    "limit_reached",
+    "waiting_list_full",
+    "wrong_status",
+    "refund_too_large",
+    "below_sold",
+    "version_mismatch",
+    "wrong_amount",
+    "wrong_currency",
+    "idempotency_key_reused",
+];
+
+impl Outcome {
+    /// Whether somebody decided it: did it, or refused it by the rules of the sale. Nobody decided what was
+    /// only turned away, however final that was to its asker.
+    #[must_use]
+    pub fn is_decided(&self) -> bool {
+        match self {
+            Self::Ok(_) => true,
+            Self::Refused(code) => DECIDED.contains(&&**code),
+            Self::Unknown(_) => false,
+        }
+    }
 }
 
 /// What an answer said.
@@ -217,6 +249,24 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Those of the table that say no by what a sale, or a claim, is like; and those that do not.
+    #[test]
+    fn of_every_code_it_is_known_whether_it_is_a_decision() {
+        const NONE: [&str; 2] = ["conflict", "too_many_webhooks"];
+        let table = include_str!("../../../service/purchase/docs/errors.md");
+        let rows = table.lines().filter_map(|line| line.strip_prefix("| `"));
+        let mut decided = Vec::new();
+        for row in rows {
+            let (code, rest) = row.split_once("` | ").unwrap();
+            let by_the_rules = rest.starts_with("409") || rest.starts_with("422");
+            let is_one = code == "not_yours" || (by_the_rules && !NONE.contains(&code));
+            assert_eq!(Outcome::Refused(code.to_owned()).is_decided(), is_one, "{code}");
+            decided.extend(is_one.then_some(code));
+        }
+        assert_eq!(decided, DECIDED);
+        assert!(!Outcome::Refused(String::new()).is_decided());
+    }
 
     #[test]
     fn what_was_refused_while_requests_were_doubled_may_have_happened() {

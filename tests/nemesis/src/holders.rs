@@ -19,14 +19,17 @@ use tokio::task::JoinSet;
 
 use self::{beside::Beside, direct::Direct, naive::Naive, writer::Writer};
 use crate::{
-    history::{Hold, Increment},
+    history::{Hold, Increment, Written},
     oracle::Counter,
+    tasks::next_of,
 };
 
 /// The leases' lifetime.
 pub(crate) const TTL: Duration = Duration::from_millis(1000);
 /// How long a holder waits for a lease.
 const WAIT: Duration = Duration::from_secs(2);
+/// How often it is looked whether they have gone on.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// How many resources they share.
 const RESOURCES: usize = 2;
 
@@ -60,6 +63,15 @@ pub(crate) struct Told {
     pub(crate) increments: Vec<Increment>,
 }
 
+impl Told {
+    fn has_gone_on(&self, client: usize, healed: Duration) -> bool {
+        let mut writes = self.increments.iter().filter(|write| write.client == client);
+        let mut holds = self.holds.iter().filter(|hold| hold.client == client);
+        writes.any(|write| write.written == Written::Yes && write.start >= healed)
+            && holds.any(|hold| hold.from > healed + TTL && hold.from < hold.until)
+    }
+}
+
 /// Holders, each with its own way to the nodes.
 #[derive(Clone, Debug)]
 pub(crate) struct Holders {
@@ -71,14 +83,19 @@ pub(crate) struct Holders {
     pub(crate) begun: Instant,
     pub(crate) seed: u64,
     pub(crate) care: Care,
+    /// What they were told so far.
+    pub(crate) told: Arc<Mutex<Told>>,
 }
 
 impl Holders {
+    /// Takes leases and writes until told to stop; returns what everybody was told.
+    ///
+    /// # Errors
+    /// When a holder panicked.
     pub(crate) async fn run(&self, stop: Arc<AtomicBool>) -> anyhow::Result<Told> {
-        let told = Arc::new(Mutex::new(Told::default()));
         let mut holders = JoinSet::new();
         for (index, urls) in self.ways.iter().enumerate() {
-            let writer = Writer::new(index, self, Arc::clone(&told));
+            let writer = Writer::new(index, self, Arc::clone(&self.told));
             let is_last = index + 1 == self.ways.len();
             match self.sidecar.as_deref().filter(|_| is_last && self.care == Care::Full) {
                 Some(url) => {
@@ -91,9 +108,25 @@ impl Holders {
                 }
             }
         }
-        while holders.join_next().await.is_some() {}
-        let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+        while next_of(&mut holders, "a lock holder").await?.is_some() {}
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(std::mem::take(&mut *told))
+    }
+
+    /// Waits until each of them has written, and has had a lease that began after all leases of now had run out:
+    /// or until it is sure that one did not within the limit. The oracle says so then.
+    pub(crate) async fn resume(&self, limit: Duration) {
+        let healed = self.begun.elapsed();
+        while self.begun.elapsed() <= healed + limit {
+            let has_resumed = {
+                let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+                (0..self.ways.len()).all(|client| told.has_gone_on(client, healed))
+            };
+            if has_resumed {
+                return;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
     }
 
     fn direct(&self, writer: Writer, urls: &[String]) -> anyhow::Result<Direct> {

@@ -19,6 +19,7 @@ mod schedule;
 pub mod show;
 mod shrink;
 mod site;
+mod tasks;
 
 pub use figures::{Accepted, Figures, Spread};
 pub use means::Means;

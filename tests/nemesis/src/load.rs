@@ -15,10 +15,16 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use self::client::{Client, Request};
-use crate::history::{Asked, Operation, Outcome};
+use crate::{
+    history::{Asked, Operation, Outcome},
+    tasks::next_of,
+};
 
 /// How often one is asked again in one go after everything is healed, while no final answer comes.
 const TRIES_HEALED: u32 = 40;
+
+/// How long a visitor waits before it asks again.
+const VISIT_AGAIN: Duration = Duration::from_millis(200);
 
 /// What was asked so far; shared by all who ask.
 pub(crate) type Journal = Arc<Mutex<Vec<Operation>>>;
@@ -51,7 +57,10 @@ pub(crate) struct Crowd {
 impl Market {
     /// Asks until told to stop. Every client asks on a schedule of its own; one that is behind does
     /// not leave anything out.
-    pub(crate) async fn run(&self, crowd: Crowd, stop: Arc<AtomicBool>) {
+    ///
+    /// # Errors
+    /// When a client panicked.
+    pub(crate) async fn run(&self, crowd: Crowd, stop: Arc<AtomicBool>) -> anyhow::Result<()> {
         let mut clients = JoinSet::new();
         let every = Duration::from_secs(1).mul_f64(per(crowd.clients, crowd.rate));
         for index in 0..crowd.clients {
@@ -61,11 +70,15 @@ impl Market {
                 self.balancer.as_ref().filter(|_| index % 4 == 3).map(|_| self.replicas.len());
             clients.spawn(client.run(every, Arc::clone(&stop)));
         }
-        while clients.join_next().await.is_some() {}
+        while next_of(&mut clients, "a buyer").await?.is_some() {}
+        Ok(())
     }
 
     /// Asks once more, with the same key, whatever was not answered.
-    pub(crate) async fn resolve(&self) {
+    ///
+    /// # Errors
+    /// When a client panicked.
+    pub(crate) async fn resolve(&self) -> anyhow::Result<()> {
         let unknown: Vec<Operation> = {
             let journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
             let is_unknown = |one: &&Operation| matches!(one.outcome, Outcome::Unknown(_));
@@ -75,7 +88,7 @@ impl Market {
         let mut clients = JoinSet::new();
         for (index, one) in unknown.into_iter().enumerate() {
             if clients.len() >= 64 {
-                let _one = clients.join_next().await;
+                let _one = next_of(&mut clients, "who asked again").await?;
             }
             let random = StdRng::seed_from_u64(index as u64);
             let mut client = Client::new(self.clone(), index, random);
@@ -84,38 +97,48 @@ impl Market {
                 client.ask(Request { sale, key, buyer, asked }, Instant::now(), TRIES_HEALED).await;
             });
         }
-        while clients.join_next().await.is_some() {}
+        while next_of(&mut clients, "who asked again").await?.is_some() {}
+        Ok(())
     }
 
-    /// Buys one unit of every sale at every replica, and through the load balancer, until it is answered:
-    /// which shows that service has resumed.
-    pub(crate) async fn visit(&self, limit: Duration) {
-        let begun = Instant::now();
+    /// Buys one unit of every sale at every replica, and through the load balancer, until that is decided:
+    /// which shows that service has resumed. Says where nobody decided within the limit.
+    ///
+    /// # Errors
+    /// When a client panicked.
+    pub(crate) async fn visit(&self, limit: Duration) -> anyhow::Result<Vec<String>> {
         let mut visitors = JoinSet::new();
         for (index, replica) in self.replicas.iter().chain(&self.balancer).enumerate() {
             for sale in self.sales.iter().copied() {
-                let random = StdRng::seed_from_u64(begun.elapsed().subsec_nanos().into());
+                let random = StdRng::seed_from_u64(self.begun.elapsed().subsec_nanos().into());
                 let mut client = Client::new(self.clone(), index, random);
                 client.only = Some(index);
                 let buyer = format!("visitor-{index}-{replica}-{}", Uuid::new_v4().simple());
                 visitors.spawn(async move {
-                    while begun.elapsed() < limit {
+                    let begun = Instant::now();
+                    loop {
                         let key = Uuid::new_v4().to_string();
                         let asked = Asked::Buy { quantity: 1 };
                         let request = Request { sale, key, buyer: short(&buyer), asked };
                         let told = client.ask(request, Instant::now(), 1).await;
-                        // That all is sold is an answer too.
-                        let is_one = |code: &str| matches!(code, "sold_out" | "closed");
-                        match told {
-                            Outcome::Ok(_) => return,
-                            Outcome::Refused(code) if is_one(&code) => return,
-                            Outcome::Refused(_) | Outcome::Unknown(_) => {}
+                        if told.is_decided() {
+                            return None;
                         }
+                        if begun.elapsed() > limit {
+                            return Some(format!(
+                                "sale {sale} at {index}: after {limit:?} {told:?}"
+                            ));
+                        }
+                        tokio::time::sleep(VISIT_AGAIN).await;
                     }
                 });
             }
         }
-        while visitors.join_next().await.is_some() {}
+        let mut in_vain = Vec::new();
+        while let Some(told) = next_of(&mut visitors, "a visitor").await? {
+            in_vain.extend(told);
+        }
+        Ok(in_vain)
     }
 }
 

@@ -89,6 +89,8 @@ fn text(run: &Record) -> String {
     );
     row("**violations**", format!("**{}**", run.violations));
     row("faults", figures.faults.values().sum::<usize>().to_string());
+    let judged = format!("{} of {}", figures.leases_judged, figures.leases);
+    row("leases judged (the others began after a node's clock jumped)", judged);
     row("stale writes blocked", figures.stale_refused.to_string());
     let next = spread(&figures.next_grant);
     row(&format!("next grant after a holder's end (leases last for {})", time(run.ttl)), next);

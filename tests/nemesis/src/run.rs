@@ -1,29 +1,29 @@
 //! One run: servers, load, faults, healing, and the evidence.
 
+mod breaking;
 mod evidence;
 mod left;
 
 use std::{
     path::Path,
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        Arc, PoisonError,
+        atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use anyhow::Context as _;
 use leasehold_stack::{Progress, Shop};
 use serde::{Deserialize, Serialize};
-use tokio::{task::JoinSet, time::sleep_until};
 use uuid::Uuid;
 
 use self::{
-    evidence::{accepted, doubled, gather},
+    breaking::break_and_mend,
+    evidence::{accepted, clocks_off, doubled, gather},
     left::{Before, settled},
 };
 use crate::{
-    fault::{Fault, Happened, Planned, Victim},
+    fault::{Happened, Planned},
     figures::{Accepted, Figures},
     history::History,
     holders::{Care, Holders},
@@ -131,42 +131,51 @@ pub async fn run(plan: &Plan, program: &Path, watch: &dyn Watch) -> anyhow::Resu
     let holders = holders(&site, plan, begun).await;
     let stop = Arc::new(AtomicBool::new(false));
     let crowd = Crowd { clients: plan.clients, rate: plan.rate, seed: plan.seed };
+    // What is unprotected need not come to rest.
+    let is_whole = plan.control.is_none();
     let breaking = async {
         let faults = break_and_mend(&site, plan, begun, &journal, watch).await;
         let healed_at = begun.elapsed();
-        if faults.is_ok() && plan.control.is_none() {
-            market.visit(RESUMES_WITHIN).await;
-        }
+        let resumed = if faults.is_ok() && is_whole {
+            tokio::join!(market.visit(RESUMES_WITHIN), holders.resume(RESUMES_WITHIN)).0
+        } else {
+            Ok(Vec::new())
+        };
         stop.store(true, Ordering::Relaxed);
-        (faults, healed_at)
+        (faults, healed_at, resumed)
     };
-    let (_, held, (faults, healed_at)) = tokio::join!(
+    let (asked, held, (faults, healed_at, resumed)) = tokio::join!(
         market.run(crowd, Arc::clone(&stop)),
         holders.run(Arc::clone(&stop)),
         breaking
     );
-    let (held, faults) = (held?, faults?);
-    // What is unprotected need not come to rest.
-    let is_whole = plan.control.is_none();
+    let (held, faults, mut left) = (held?, faults?, resumed?);
+    asked?;
     if is_whole {
-        market.resolve().await;
+        market.resolve().await?;
     }
     drop(market);
-    let mut left = if is_whole { settled(&site, &before, &sales).await? } else { Vec::new() };
+    if is_whole {
+        left.extend(settled(&site, &before, &sales).await?);
+    }
     let took = begun.elapsed();
     left.extend(before.grown(&site).await);
     let operations = std::mem::take(&mut *journal.lock().unwrap_or_else(PoisonError::into_inner));
-    let holds = if plan.schedule.keeps_time() { held.holds } else { Vec::new() };
-    let mut history = History { operations, holds, increments: held.increments };
+    let mut history = History { operations, holds: held.holds, increments: held.increments };
     history.doubt_what_was_doubled(&doubled(&faults));
-    let evidence = gather(&site, &sales, history, healed_at, begun.elapsed()).await?;
+    let evidence = Evidence {
+        settled: is_whole,
+        clocks_off: clocks_off(&faults),
+        lock_holders: plan.shape.holders,
+        ..gather(&site, &sales, history, healed_at, begun.elapsed()).await?
+    };
     let accepted = accepted(&site, &sales, begun).await?;
     if is_whole {
         left.extend(before.left_at_the_end(&site).await?);
     }
     watch.step("examining");
     let violations = oracle::violations(&evidence);
-    let figures = Figures::of(&evidence.history, &faults, &accepted);
+    let figures = Figures::of(&evidence, &faults, &accepted);
     Ok(Ran { evidence, violations, left, figures, faults, accepted, took })
 }
 
@@ -205,106 +214,6 @@ async fn holders(site: &Site, plan: &Plan, begun: Instant) -> Holders {
         begun,
         seed: plan.seed,
         care,
+        told: Arc::default(),
     }
-}
-
-/// What a fault has while it lasts. Dropping it lets others have it.
-struct Turn {
-    planned: Planned,
-    under_way: Arc<Mutex<Vec<Planned>>>,
-}
-
-impl Turn {
-    /// Waits until nothing under way is in its way: on a busy machine the one before it may take longer
-    /// than it was to, and who is not there yet can be neither killed nor stopped.
-    async fn of(planned: Planned, under_way: &Arc<Mutex<Vec<Planned>>>) -> Self {
-        loop {
-            {
-                let mut others = lock(under_way);
-                if !others.iter().any(|other| other.fault.clashes(planned.fault)) {
-                    others.push(planned);
-                    return Self { planned, under_way: Arc::clone(under_way) };
-                }
-            }
-            tokio::time::sleep(POLL).await;
-        }
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        lock(&self.under_way).retain(|other| *other != self.planned);
-    }
-}
-
-/// Lives through the schedule, and returns what really happened when.
-async fn break_and_mend(
-    site: &Arc<Site>,
-    plan: &Plan,
-    begun: Instant,
-    journal: &Journal,
-    watch: &dyn Watch,
-) -> anyhow::Result<Vec<Happened>> {
-    let under_way: Arc<Mutex<Vec<Planned>>> = Arc::default();
-    let mut faults = JoinSet::new();
-    for planned in plan.schedule.faults.iter().copied() {
-        let (site, under_way) = (Arc::clone(site), Arc::clone(&under_way));
-        faults.spawn(async move {
-            sleep_until((begun + planned.at).into()).await;
-            let _turn = Turn::of(planned, &under_way).await;
-            let at = begun.elapsed();
-            // One that began late lasts as long all the same: nothing is undone before it has happened.
-            let ends = begun + planned.ends().max(at + planned.lasts);
-            let about = || planned.fault.about();
-            site.inject(planned.fault).await.with_context(about)?;
-            let met = match planned.fault {
-                Fault::KillBeforeWrite | Fault::PauseBeforeWrite => {
-                    let met = site.met("before_write", ends).await;
-                    met.map(|replica| (replica, begun.elapsed()))
-                }
-                Fault::KillAfterWrite => {
-                    let met = site.met("after_write", ends).await;
-                    met.map(|replica| (replica, begun.elapsed()))
-                }
-                Fault::Kill(Victim::Replica(replica)) | Fault::Pause(Victim::Replica(replica)) => {
-                    Some((replica, at))
-                }
-                _ => None,
-            };
-            sleep_until(ends.into()).await;
-            site.undo(planned.fault).await.with_context(|| format!("undo: {}", about()))?;
-            let fault = Planned { at, lasts: begun.elapsed() - at, ..planned };
-            anyhow::Ok(Happened { fault, met })
-        });
-    }
-    let done = AtomicUsize::new(0);
-    let watching = async {
-        while done.load(Ordering::Relaxed) == 0 {
-            let answered = journal.lock().unwrap_or_else(PoisonError::into_inner).len();
-            let now = lock(&under_way).clone();
-            watch.now(begun.elapsed(), answered, &now);
-            tokio::time::sleep(POLL).await;
-        }
-    };
-    let living = async {
-        let mut real = Vec::new();
-        let mut failed = None;
-        while let Some(ended) = faults.join_next().await {
-            match ended {
-                Ok(Ok(happened)) => real.push(happened),
-                // The others are still undone.
-                Ok(Err(error)) => failed = failed.or(Some(error)),
-                Err(error) => failed = failed.or(Some(error.into())),
-            }
-        }
-        sleep_until((begun + plan.length).into()).await;
-        done.store(1, Ordering::Relaxed);
-        real.sort_unstable_by_key(|happened| happened.fault.at);
-        failed.map_or(Ok(real), Err)
-    };
-    tokio::join!(living, watching).0
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -77,13 +77,6 @@ impl Schedule {
         }
     }
 
-    /// Whether all nodes' clocks run at one speed, which the exclusivity of leases rests on, and the
-    /// fence does not.
-    #[must_use]
-    pub fn keeps_time(&self) -> bool {
-        !self.faults.iter().any(|one| matches!(one.fault, Fault::Clock(Victim::Node(_), _)))
-    }
-
     /// Whether it takes disks that can be full.
     #[must_use]
     pub fn fills_disks(&self) -> bool {

@@ -72,13 +72,17 @@ impl Direct {
         let _outcome = lease.release().await;
     }
 
-    /// Without leases, and so with a token that somebody made up: the time.
+    /// Without leases, and so with a token that somebody made up: the time. It counts on being alone all the same.
     async fn without_lease(&mut self, resource: &Resource) {
         let now = self.writer.since(Instant::now()).as_micros();
         let Ok(now) = i64::try_from(now) else { return };
         let Ok(token) = FencingToken::try_from((now + 1) << 10) else { return };
         let holder = HolderId::from_random(self.writer.random.random());
-        self.writer.count(&Stamp { resource: resource.clone(), token, holder }).await;
+        let stamp = Stamp { resource: resource.clone(), token, holder };
+        let mut hold = self.writer.hold(&stamp, Instant::now());
+        self.writer.count(&stamp).await;
+        hold.until = self.writer.since(Instant::now());
+        self.writer.note(hold);
     }
 }
 

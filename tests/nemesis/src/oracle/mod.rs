@@ -80,7 +80,7 @@ use std::{collections::BTreeMap, time::Duration};
 use leasehold_stack::audit::Books;
 use uuid::Uuid;
 
-pub use self::case::Case;
+pub use self::{case::Case, mutual_exclusion::leases_judged};
 use crate::history::History;
 
 /// Findings of one checker that are listed; of more, only how many there are.
@@ -100,6 +100,13 @@ pub struct Evidence {
     pub healed_at: Option<Duration>,
     /// When the books were read, since the run began.
     pub read_at: Duration,
+    /// Whether it was waited before that, within a limit, until nothing was overdue and nobody waited for what is
+    /// free. If so, neither may be in the books.
+    pub settled: bool,
+    /// From when to when, since the run began, leases may not exclude each other, as a node's clock had jumped.
+    pub clocks_off: Vec<(Duration, Duration)>,
+    /// How many lock holders there were: each has the index of its place among them.
+    pub lock_holders: usize,
     /// How long after the healing each replica may take until it answers orders of a sale again.
     pub resumes_within: Duration,
     /// How long after its deadline, and after the healing, a reservation may still count as held; and

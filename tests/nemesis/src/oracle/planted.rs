@@ -38,6 +38,17 @@ pub(super) fn counter(evidence: &mut Evidence) -> &mut Counter {
     evidence.counters.values_mut().next().unwrap()
 }
 
+/// All events of this kind.
+pub(super) fn claim_events(
+    evidence: &mut Evidence,
+    kind: Kind,
+) -> impl Iterator<Item = &mut ClaimEvent> {
+    books(evidence).events.iter_mut().filter_map(move |read| match &mut read.event {
+        Event::Claim(event) if event.kind == kind => Some(event),
+        _ => None,
+    })
+}
+
 /// The first event of this kind, and where it stands.
 pub(super) fn claim_event(evidence: &mut Evidence, kind: Kind) -> (usize, &mut ClaimEvent) {
     let events = books(evidence).events.iter_mut().enumerate();

@@ -17,7 +17,7 @@ pub(super) fn sound() -> Evidence {
     let healed_at = story.now();
     go_on(&mut story);
     let read_at = story.now();
-    let (holds, increments, counter) = lock_holders();
+    let (holds, increments, counter) = lock_holders(healed_at);
     let books = story.books();
     Evidence {
         books: [(story.sale, books)].into(),
@@ -25,6 +25,9 @@ pub(super) fn sound() -> Evidence {
         counters: [("shelf".to_owned(), counter)].into(),
         healed_at: Some(healed_at),
         read_at,
+        settled: true,
+        clocks_off: Vec::new(),
+        lock_holders: 2,
         resumes_within: Duration::from_secs(5),
         tidies_within: Duration::from_secs(5),
     }
@@ -87,14 +90,14 @@ fn go_on(story: &mut Story) {
 
 /// Two clients and a counter: one write refused, one of which nobody knows that it was done, and one
 /// that was not.
-fn lock_holders() -> (Vec<Hold>, Vec<Increment>, Counter) {
+fn lock_holders(begin: Duration) -> (Vec<Hold>, Vec<Increment>, Counter) {
     let hold = |client: usize, number: u64, from: u32| Hold {
         client,
         resource: "shelf".to_owned(),
         token: number << 10,
         holder: format!("h{number}"),
-        from: from * MS,
-        until: (from + 10) * MS,
+        from: begin + from * MS,
+        until: begin + (from + 10) * MS,
         lost: false,
     };
     let write = |client: usize, number: u64, before: i64, at: u32, written| Increment {
@@ -102,8 +105,8 @@ fn lock_holders() -> (Vec<Hold>, Vec<Increment>, Counter) {
         resource: "shelf".to_owned(),
         token: number << 10,
         before,
-        start: at * MS,
-        end: (at + 2) * MS,
+        start: begin + at * MS,
+        end: begin + (at + 2) * MS,
         written,
     };
     let holds = vec![hold(0, 5, 0), hold(1, 6, 10), hold(0, 8, 30), hold(1, 9, 50)];

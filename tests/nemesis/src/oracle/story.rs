@@ -284,6 +284,7 @@ const fn code(refusal: &Refusal) -> &'static str {
     match refusal {
         Refusal::SoldOut { .. } => "sold_out",
         Refusal::Status(_) => "wrong_status",
+        Refusal::RefundTooLarge { .. } => "refund_too_large",
         _ => "invalid_request",
     }
 }

@@ -3,7 +3,8 @@
 //! if it wants more than the sale could ever have, it is taken out of the list. While anybody waits,
 //! nobody else gets units: not by buying, not by reserving, not by paying too late.
 //!
-//! And once the service had time to tidy up, nothing is free that the first one could have.
+//! And once the service had time to tidy up, nothing is free that the first one could have: at once, if it was
+//! waited for that ([`Evidence::settled`](super::Evidence::settled)), otherwise after a time.
 //!
 //! Source: design, "waiting list with quantities, fed when units return"; first come, first served.
 
@@ -16,7 +17,10 @@ use super::{Case, case::SaleCase};
 
 pub(super) fn check(case: &Case<'_>) -> Vec<String> {
     let grace = i64::try_from(case.evidence.tidies_within.as_millis()).unwrap_or(i64::MAX);
-    let grace = case.had_time_to_tidy().then_some(grace);
+    let grace = match case.evidence.settled {
+        true => Some(0),
+        false => case.had_time_to_tidy().then_some(grace),
+    };
     case.each_sale(|sale| of_sale(sale, grace))
 }
 
@@ -88,7 +92,7 @@ fn of_sale(sale: &SaleCase<'_>, grace: Option<i64>) -> Vec<String> {
 fn forgotten(sale: &SaleCase<'_>, (first, wanted): (Uuid, u32), grace: i64) -> Option<String> {
     let (books, last) = (sale.books, sale.course.steps.last()?);
     let idle = books.read_at.as_millis() - last.at;
-    if idle <= grace || last.terms.is_closed(books.read_at) {
+    if idle < grace || last.terms.is_closed(books.read_at) {
         return None;
     }
     let free = last.limit() - last.sold - last.held;
@@ -102,7 +106,11 @@ fn forgotten(sale: &SaleCase<'_>, (first, wanted): (Uuid, u32), grace: i64) -> O
 pub(super) mod tests {
     use leasehold_purchase::domain::{Event, Kind};
 
-    use super::super::planted::{Planted, assert_bites, books, claim_event};
+    use super::super::{
+        Case, Evidence,
+        planted::{Planted, assert_bites, books, claim_event, claim_events},
+        sound::sound,
+    };
 
     pub(crate) const PLANTED: &[Planted] = &[
         ("the second is offered units first", |evidence| {
@@ -121,13 +129,31 @@ pub(super) mod tests {
             let event = events.remove(later);
             events.insert(queued + 1, event);
         }),
-        ("the last one is never offered anything", |evidence| {
-            let books = books(evidence);
-            let pending = books.events.iter().rposition(|read| read.event.kind() == Kind::Reserved);
-            let _left = books.events.remove(pending.unwrap());
-            books.read_at = books.read_at.plus_millis(60_000);
+        ("the last one is offered nothing, however long it was waited for", forget_the_last),
+        ("the last one is offered nothing for a minute", |evidence| {
+            forget_the_last(evidence);
+            evidence.settled = false;
+            books(evidence).read_at = books(evidence).read_at.plus_millis(60_000);
+        }),
+        ("the first one waits for more than there is", |evidence| {
+            claim_events(evidence, Kind::Queued).last().unwrap().quantity = 99;
         }),
     ];
+
+    /// What the one before it had reserved is free.
+    fn forget_the_last(evidence: &mut Evidence) {
+        let events = &mut books(evidence).events;
+        let pending = events.iter().rposition(|read| read.event.kind() == Kind::Reserved);
+        let _left = events.remove(pending.unwrap());
+    }
+
+    #[test]
+    fn what_nobody_waited_for_may_still_be_offered() {
+        let mut evidence = sound();
+        forget_the_last(&mut evidence);
+        evidence.settled = false;
+        assert_eq!(super::check(&Case::new(&evidence)), Vec::<String>::new());
+    }
 
     #[test]
     fn finds_what_is_planted() {

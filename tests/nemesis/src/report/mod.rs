@@ -87,6 +87,7 @@ fn facts(plan: &Plan, ran: &Ran) -> Vec<(&'static str, String)> {
         ("purchases acknowledged", figures.purchases.to_string()),
         ("accepted writes", ran.accepted.len().to_string()),
         ("writes of lock holders", figures.increments.to_string()),
+        ("leases judged", format!("{} of {}", figures.leases_judged, figures.leases)),
         ("leases last for", time(holders::TTL)),
         ("stale writes blocked", figures.stale_refused.to_string()),
         ("faults", ran.faults.len().to_string()),

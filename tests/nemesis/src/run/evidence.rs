@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{RESUMES_WITHIN, left::SETTLES_WITHIN};
 use crate::{
-    fault::{Fault, Happened, Way},
+    fault::{Fault, Happened, Victim, Way},
     figures::Accepted,
     history::History,
     holders,
@@ -23,6 +23,17 @@ use crate::{
 pub(super) fn doubled(faults: &[Happened]) -> Vec<(Duration, Duration)> {
     let twice = |one: &&Happened| matches!(one.fault.fault, Fault::ToReplica(_, Way::Twice));
     faults.iter().filter(twice).map(|one| (one.fault.at, one.fault.ends())).collect()
+}
+
+/// From when to when leases need not exclude each other: from when a node's clock jumped until all leases that
+/// there were when it was set right have run out.
+///
+/// One of the two jumps goes ahead, and has the node forget leases, or end its quarantine, before their time.
+/// Who had them keeps them no longer than they last: they cannot be renewed where another has them.
+pub(super) fn clocks_off(faults: &[Happened]) -> Vec<(Duration, Duration)> {
+    let is_node = |one: &&Happened| matches!(one.fault.fault, Fault::Clock(Victim::Node(_), _));
+    let off = faults.iter().filter(is_node);
+    off.map(|one| (one.fault.at, one.fault.ends() + holders::TTL)).collect()
 }
 
 pub(super) async fn gather(
@@ -45,6 +56,7 @@ pub(super) async fn gather(
         read_at,
         resumes_within: RESUMES_WITHIN,
         tidies_within: SETTLES_WITHIN,
+        ..Evidence::default()
     })
 }
 
@@ -70,4 +82,25 @@ pub(super) async fn accepted(
         Some(Accepted { at, sale, replica, token, units })
     });
     Ok(accepted.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::Planned;
+
+    #[test]
+    fn only_a_nodes_clock_lets_leases_overlap_and_until_they_run_out() {
+        let second = Duration::from_secs;
+        let happened = |at, fault| Happened {
+            fault: Planned { at: second(at), lasts: second(2), fault },
+            met: None,
+        };
+        let faults = [
+            happened(1, Fault::Clock(Victim::Replica(0), 5)),
+            happened(4, Fault::Clock(Victim::Node(0), -5)),
+            happened(9, Fault::Kill(Victim::Node(0))),
+        ];
+        assert_eq!(clocks_off(&faults), [(second(4), second(6) + holders::TTL)]);
+    }
 }

@@ -120,7 +120,26 @@ async fn left_over(site: &Site, sales: &[Uuid]) -> anyhow::Result<Vec<String>> {
     if overdue > 0 {
         left.push(format!("{overdue} reservations after their deadline"));
     }
+    left.extend(kept_waiting(&mut database, sales).await?);
     Ok(left)
+}
+
+/// Who waits first although what is wanted is free, or can never be had. Asked of the tables; the oracle asks the
+/// same of the log.
+async fn kept_waiting(database: &mut PgConnection, sales: &[Uuid]) -> anyhow::Result<Vec<String>> {
+    let waiting: Vec<(Uuid, i32, i32)> = sqlx::query_as(
+        "select s.id, first.quantity, s.capacity + s.allowance - s.sold - s.held from sales s \
+         cross join lateral (select c.quantity from claims c \
+         where c.sale_id = s.id and c.status = 'waiting' order by c.seq limit 1) first \
+         where s.id = any ($1) and (s.closes_at is null or s.closes_at > leasehold_now()) \
+         and (first.quantity <= s.capacity + s.allowance - s.sold - s.held \
+         or first.quantity > s.capacity + s.allowance)",
+    )
+    .bind(sales)
+    .fetch_all(database)
+    .await?;
+    let said = |(sale, wanted, free)| format!("sale {sale}: {free} free, one waits for {wanted}");
+    Ok(waiting.into_iter().map(said).collect())
 }
 
 fn grown(before: &[u64], after: Vec<u64>) -> Vec<String> {
