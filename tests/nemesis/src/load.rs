@@ -126,7 +126,7 @@ impl Market {
                         }
                         if begun.elapsed() > limit {
                             return Some(format!(
-                                "sale {sale} at {index}: after {limit:?} {told:?}"
+                                "sale {sale}: replica {index} decided nothing in {limit:?}: {told:?}"
                             ));
                         }
                         tokio::time::sleep(VISIT_AGAIN).await;
