@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+use uuid::Uuid;
+
 /// The random value of one attempt to acquire, 128 bits; on the nodes and in Postgres 32 lower
 /// hexadecimal digits.
 ///
@@ -21,7 +23,8 @@ impl HolderId {
 
 impl fmt::Display for HolderId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
+        // Several times as fast as formatting an integer, and written for each call to each node.
+        fmt::Display::fmt(&Uuid::from_u128(self.0).simple(), f)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redis::{Cmd, Value};
+use redis::{Cmd, RedisWrite as _, Value};
 
 use super::scripts::Scripts;
 use crate::model::{
@@ -25,26 +25,47 @@ pub(super) enum Form {
     Text,
 }
 
+/// Most calls' arguments are no longer than this together, the resource's name left out.
+const ARGUMENTS: usize = 128;
+
 /// The call for a question.
 pub(super) fn call(question: &Question, form: Form, scripts: &Scripts) -> Cmd {
     if let (Form::Plain, Question::Release { resource, holder, .. }) = (form, question) {
-        let mut cmd = redis::cmd("DELIFEQ");
-        cmd.arg(resource.as_str()).arg(holder.to_string());
+        let mut cmd = command("DELIFEQ", 3, resource.as_str().len());
+        cmd.write_arg(resource.as_str().as_bytes());
+        cmd.write_arg_fmt(holder);
         return cmd;
     }
     let script = scripts.of(question);
     let mut cmd;
     if form == Form::Text {
-        cmd = redis::cmd("EVAL");
-        cmd.arg(&script.text);
+        cmd = command("EVAL", 8, script.text.len());
+        cmd.write_arg(script.text.as_bytes());
     } else {
-        cmd = redis::cmd("EVALSHA");
-        cmd.arg(&script.hash);
+        cmd = command("EVALSHA", 7, name_of(question).len());
+        cmd.write_arg(script.hash.as_bytes());
     }
     arguments(&mut cmd, question, form, script.takes_ttl);
     if form == Form::Text {
-        cmd.arg("check");
+        cmd.write_arg(b"check");
     }
+    cmd
+}
+
+fn name_of(question: &Question) -> &str {
+    match question {
+        Question::Grant(request) => request.resource.as_str(),
+        Question::Commit(binding) | Question::Renew(binding) => binding.resource.as_str(),
+        Question::Release { resource, .. } => resource.as_str(),
+        Question::Stand | Question::Admit(_) => "",
+    }
+}
+
+/// A command with room for its arguments: each batch is made for each node anew, so what is allocated
+/// for a call is allocated very often.
+fn command(name: &str, arguments: usize, longest: usize) -> Cmd {
+    let mut cmd = Cmd::with_capacity(arguments, ARGUMENTS + longest);
+    cmd.write_arg(name.as_bytes());
     cmd
 }
 
@@ -52,41 +73,52 @@ fn arguments(cmd: &mut Cmd, question: &Question, form: Form, takes_ttl: bool) {
     match question {
         Question::Grant(request) => {
             let GrantRequest { resource, holder, ttl, hint, waiter } = &**request;
-            cmd.arg(1).arg(resource.as_str()).arg(bound(*hint, *holder));
+            key(cmd, resource);
+            bound(cmd, *hint, *holder);
             if takes_ttl {
-                cmd.arg(millis(*ttl));
+                cmd.write_arg_fmt(millis(*ttl));
             }
             // Each argument costs the server, so none that says nothing is sent at the end.
             match waiter {
-                Some(client) => cmd.arg(client.to_string()),
-                None if form == Form::Text => cmd.arg(""),
-                None => cmd,
-            };
+                Some(client) => cmd.write_arg_fmt(client),
+                None if form == Form::Text => cmd.write_arg(b""),
+                None => {}
+            }
         }
         Question::Commit(binding) | Question::Renew(binding) => {
             let Binding { resource, holder, ttl, number } = binding;
-            cmd.arg(1).arg(resource.as_str()).arg(bound(*number, *holder)).arg(millis(*ttl));
+            key(cmd, resource);
+            bound(cmd, *number, *holder);
+            cmd.write_arg_fmt(millis(*ttl));
         }
         Question::Release { resource, holder, next } => {
-            cmd.arg(1).arg(resource.as_str()).arg(holder.to_string());
+            key(cmd, resource);
+            cmd.write_arg_fmt(holder);
             match next {
-                Some(next) => cmd.arg(next.to_string()),
-                None => cmd.arg(""),
-            };
+                Some(next) => cmd.write_arg_fmt(next),
+                None => cmd.write_arg(b""),
+            }
         }
-        Question::Stand => {
-            cmd.arg(0);
-        }
+        Question::Stand => cmd.write_arg(b"0"),
         Question::Admit(Admission { floor, ttl_max, quarantine, outage }) => {
-            let floor = format!("{:016}", floor.get());
-            cmd.arg(0).arg(floor).arg(millis(*ttl_max)).arg(millis(*quarantine)).arg(*outage);
+            cmd.write_arg(b"0");
+            cmd.write_arg_fmt(format_args!("{:016}", floor.get()));
+            cmd.write_arg_fmt(millis(*ttl_max));
+            cmd.write_arg_fmt(millis(*quarantine));
+            cmd.write_arg_fmt(outage);
         }
     }
 }
 
+/// The one key of a call.
+fn key(cmd: &mut Cmd, resource: &Resource) {
+    cmd.write_arg(b"1");
+    cmd.write_arg(resource.as_str().as_bytes());
+}
+
 /// A number and whom it is bound to, as the fence has them.
-fn bound(number: GrantNumber, holder: HolderId) -> String {
-    format!("{:016}:{holder}", number.get())
+fn bound(cmd: &mut Cmd, number: GrantNumber, holder: HolderId) {
+    cmd.write_arg_fmt(format_args!("{:016}:{holder}", number.get()));
 }
 
 fn client(text: &str) -> Option<ClientId> {
