@@ -77,7 +77,6 @@ enum Clients {
     Processes(usize, usize),
 }
 
-#[tokio::main]
 pub(crate) async fn run(args: &Args, report: &mut Report) -> anyhow::Result<()> {
     let persistence = if args.durable { Persistence::Durable } else { Persistence::None };
     let Args { rounds, round_ms, section_us, .. } = args;

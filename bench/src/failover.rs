@@ -73,7 +73,6 @@ struct Site<'a> {
     random: fastrand::Rng,
 }
 
-#[tokio::main]
 pub(crate) async fn run(args: &Args, report: &mut Report) -> anyhow::Result<()> {
     let wanted = |fault: &Fault| args.faults.is_empty() || args.faults.contains(fault);
     let faults: Vec<Fault> = Fault::value_variants().iter().copied().filter(wanted).collect();

@@ -55,7 +55,6 @@ struct Measured {
     calls: Calls,
 }
 
-#[tokio::main]
 pub(crate) async fn run(args: &Args, report: &mut Report) -> anyhow::Result<()> {
     let persistence = if args.durable { Persistence::Durable } else { Persistence::None };
     let Args { rounds, round_ms, .. } = args;

@@ -17,9 +17,10 @@ mod sidecar;
 mod stats;
 mod timer;
 
-use std::process::ExitCode;
+use std::{io::Write as _, process::ExitCode};
 
 use clap::{Parser, Subcommand};
+use leasehold_stack::{Ended, until_ended};
 
 use crate::report::{Outputs, Report};
 
@@ -101,20 +102,23 @@ fn main() -> ExitCode {
     }
 }
 
-/// Measures, and writes what was measured to where it is wanted.
+/// Measures, and writes what was measured to where it is wanted; nothing, when somebody ends it before.
 fn ask<A: serde::Serialize>(
     question: &str,
     args: &A,
     outputs: &Outputs,
-    run: impl FnOnce(&A, &mut Report) -> anyhow::Result<()>,
+    run: impl AsyncFnOnce(&A, &mut Report) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let mut report = Report::default();
-    run(args, &mut report)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // Dropping it ends the servers; dropping the runtime, whatever its tasks have.
+    runtime.block_on(until_ended(run(args, &mut report)))?;
+    drop(runtime);
     report.finish(question, serde_json::to_value(args)?, outputs)
 }
 
-#[expect(clippy::print_stderr, reason = "a program's last words are for the person who started it")]
+/// A program's last words. Nobody may be there to hear them any more.
 fn fail(error: &anyhow::Error) -> ExitCode {
-    eprintln!("bench: {error:#}");
-    ExitCode::FAILURE
+    writeln!(std::io::stderr(), "bench: {error:#}").ok();
+    error.downcast_ref().map_or(ExitCode::FAILURE, |ended: &Ended| ended.exit_code().into())
 }

@@ -102,7 +102,6 @@ impl Args {
     }
 }
 
-#[tokio::main]
 pub(crate) async fn run(args: &Args, report: &mut Report) -> anyhow::Result<()> {
     let market = Market::open(args.replicas, report).await?;
     println!(

@@ -57,7 +57,6 @@ pub(crate) struct Args {
 /// Values of all rounds: their median, and the least and the most.
 pub(crate) struct Spread(Vec<f64>);
 
-#[tokio::main]
 pub(crate) async fn run(args: &Args, report: &mut Report) -> anyhow::Result<()> {
     let persistence = if args.durable { Persistence::Durable } else { Persistence::None };
     for &nodes in &args.nodes {

@@ -1,6 +1,7 @@
 //! What is done to the servers, as data: a run is reproduced from it.
 
 mod claim;
+mod needs;
 mod victim;
 
 use std::time::Duration;

@@ -1,6 +1,8 @@
 //! `nemesis`: breaks servers at random under load, and says whether anything was oversold, lost or
 //! written by somebody stale.
 
+mod again;
+
 use std::{
     ffi::OsString,
     path::{Path, PathBuf},
@@ -9,11 +11,12 @@ use std::{
 };
 
 use anyhow::Context as _;
-use clap::{Parser, ValueEnum as _};
+use clap::Parser;
 use leasehold_nemesis::{
     Control, Means, Plan, Ran, Record, Schedule, Shape, fault::Planned, published, report, run,
     show::Screen, show::print, shrink,
 };
+use leasehold_stack::{Ended, until_ended};
 use serde::de::DeserializeOwned;
 
 /// Breaks lease nodes, Postgres, replicas and the ways between them at random, while buyers buy and
@@ -84,7 +87,7 @@ struct Cli {
 
 /// Publishes figures of runs: replaces the section about them in a page.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "nemesis results")]
+#[command(name = "nemesis results", bin_name = "nemesis results", version)]
 struct Results {
     /// What `--json` wrote
     #[arg(required = true)]
@@ -136,12 +139,13 @@ fn main() -> ExitCode {
     }
     let cli = Cli::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    match runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(examine(&cli))) {
+    match runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(until_ended(whole(&cli))))
+    {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             print(&format!("nemesis: {error:#}"));
-            ExitCode::from(2)
+            ExitCode::from(error.downcast_ref().map_or(2, |ended: &Ended| ended.exit_code()))
         }
     }
 }
@@ -154,14 +158,6 @@ fn publish(results: &Results) -> anyhow::Result<()> {
         page => page.with_context(about)?,
     };
     std::fs::write(&results.into, published(&page, &runs)?).with_context(about)
-}
-
-/// Runs until the end, or until a person ends it.
-async fn examine(cli: &Cli) -> anyhow::Result<bool> {
-    tokio::select! {
-        all_is_well = whole(cli) => all_is_well,
-        _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted; everything is stopped"),
-    }
 }
 
 /// Whether all is well: with a control, whether it was noticed.
@@ -196,10 +192,7 @@ fn plan(cli: &Cli) -> anyhow::Result<Plan> {
     let mut means = Means::here();
     means.clocks &= !cli.no_clocks;
     let requests = cli.minutes * 60.0 * f64::from(cli.rate);
-    means.small_disks &= match &given {
-        Some(schedule) => schedule.fills_disks(),
-        None => requests <= Means::REQUESTS_ON_SMALL_DISKS,
-    };
+    means.small_disks &= given.is_some() || requests <= Means::REQUESTS_ON_SMALL_DISKS;
     let shape = Shape {
         nodes: cli.nodes.into(),
         replicas: cli.replicas.into(),
@@ -207,26 +200,31 @@ fn plan(cli: &Cli) -> anyhow::Result<Plan> {
         means,
     };
     let drawn_for = Duration::from_secs_f64(cli.minutes * 60.0);
-    let (schedule, length) = match given {
-        Some(schedule) => {
-            let length = schedule.length();
-            (schedule, length)
-        }
-        None => {
-            let gap = Duration::from_secs_f64(cli.gap);
-            (Schedule::random(seed, drawn_for, shape, gap), drawn_for)
-        }
-    };
-    Ok(Plan {
+    let gap = Duration::from_secs_f64(cli.gap);
+    let plan = Plan {
         seed,
         shape,
         sales: Plan::sales(seed),
         clients: cli.clients.into(),
         rate: cli.rate,
-        length,
-        schedule,
+        length: drawn_for,
+        schedule: Schedule::default(),
         control: cli.control,
-    })
+    };
+    match (given, &cli.schedule) {
+        (Some(given), Some(path)) => {
+            given.fits(shape).with_context(|| path.display().to_string())?;
+            Ok(with(plan, given))
+        }
+        _ => Ok(Plan { schedule: Schedule::random(seed, drawn_for, shape, gap), ..plan }),
+    }
+}
+
+/// The same with these faults, and with disks and a length that are made for them: whether they were found just
+/// now or read from a file.
+fn with(mut plan: Plan, schedule: Schedule) -> Plan {
+    plan.shape.means.small_disks &= schedule.fills_disks();
+    Plan { length: schedule.length(), schedule, ..plan }
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
@@ -236,27 +234,7 @@ fn read<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
 
 /// The command that does the same again.
 fn again(cli: &Cli, plan: &Plan) -> String {
-    let faults = match &cli.schedule {
-        Some(path) => format!("--schedule {}", path.display()),
-        None => format!("--minutes {} --gap {}", cli.minutes, cli.gap),
-    };
-    let clocks = if cli.no_clocks { " --no-clocks" } else { "" };
-    format!(
-        "cargo run --release -p leasehold-nemesis -- --seed {} {faults} --replicas {} --nodes {} --holders {} \
-         --clients {} --rate {}{clocks}{}",
-        plan.seed,
-        cli.replicas,
-        cli.nodes,
-        cli.holders,
-        cli.clients,
-        cli.rate,
-        control(cli)
-    )
-}
-
-fn control(cli: &Cli) -> String {
-    let name = cli.control.and_then(|control| control.to_possible_value());
-    name.map(|name| format!(" --control {}", name.get_name())).unwrap_or_default()
+    again::command(cli, plan.seed, cli.schedule.as_deref())
 }
 
 fn write(cli: &Cli, plan: &Plan, ran: &Ran) -> anyhow::Result<()> {
@@ -285,8 +263,7 @@ async fn smaller(cli: &Cli, plan: Plan) -> anyhow::Result<()> {
     let fails = async |faults: &[Planned]| {
         let schedule = Schedule { faults: faults.to_vec() };
         for _ in 0..TRIES {
-            let length = schedule.length();
-            let fewer = Plan { schedule: schedule.clone(), length, ..plan.clone() };
+            let fewer = with(plan.clone(), schedule.clone());
             let ran = run(&fewer, &program, &screen).await;
             if ran.is_ok_and(|ran| !ran.violations.is_empty()) {
                 // Now, since whoever waits may lose patience.
@@ -300,8 +277,7 @@ async fn smaller(cli: &Cli, plan: Plan) -> anyhow::Result<()> {
     };
     let faults = shrink(plan.schedule.faults.clone(), fails).await;
     keep(&path, &Schedule { faults })?;
-    let again = format!("--seed {} --schedule {}{}", plan.seed, path.display(), control(cli));
-    print(&format!("run again with {again}"));
+    print(&format!("run again with: {}", again::command(cli, plan.seed, Some(&path))));
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyhow::bail;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
 use serde::{Deserialize, Serialize};
 
@@ -81,6 +82,19 @@ impl Schedule {
     #[must_use]
     pub fn fills_disks(&self) -> bool {
         self.faults.iter().any(|one| matches!(one.fault, Fault::FillDisk(_)))
+    }
+
+    /// Whether all of it can happen where there is this to break.
+    ///
+    /// # Errors
+    /// Names the first fault that cannot, and why.
+    pub fn fits(&self, shape: Shape) -> anyhow::Result<()> {
+        for (index, one) in self.faults.iter().enumerate() {
+            if let Some(missing) = one.fault.missing(shape) {
+                bail!("fault {} ({}) cannot happen: {missing}", index + 1, one.fault.about());
+            }
+        }
+        Ok(())
     }
 
     /// How long a run of these faults takes.

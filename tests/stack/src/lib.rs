@@ -23,6 +23,7 @@ mod buyers;
 mod clock;
 mod cluster;
 mod disk;
+mod ended;
 mod fetch;
 mod find;
 mod folder;
@@ -53,6 +54,7 @@ mod spawner;
 mod stack;
 
 pub use crate::buyers::{Answered, Arrivals, Buyers, Told};
+pub use crate::ended::{Ended, until_ended};
 pub use crate::identity::Identity;
 pub use crate::launch::Launch;
 pub use crate::lease_node::{LeaseNode, Persistence};

@@ -72,7 +72,6 @@ fn wanted<N: Copy + Default + PartialEq>(sizes: &[N]) -> Vec<N> {
     sizes.iter().copied().filter(|size| *size != N::default()).collect()
 }
 
-#[tokio::main]
 pub(crate) async fn run(args: &Args, report: &mut Report) -> anyhow::Result<()> {
     println!(
         "medians of {} interleaved rounds of {} ms, closed loop, 3 lease nodes, durable servers;",

@@ -26,7 +26,7 @@ use crate::history::Hold;
 
 /// How long a sidecar that was asked to wait may take beyond that, and for anything else.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
-/// How long its link is given to say its name.
+/// In how many bytes its link must have said its name.
 const GREETING_MAX: usize = 4096;
 
 pub(super) struct Beside {

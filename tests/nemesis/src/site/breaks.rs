@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use leasehold_stack::{ConnectionLimit, Link, LoadBalancer, Sidecar, SlowSync, TakenConnections};
 use tokio::{sync::Mutex, sync::MutexGuard, task::spawn_blocking};
 
@@ -21,6 +21,9 @@ const AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 /// How often it is looked who came by a planted fault.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
+
+/// How long who came by a planted fault may take to send itself the signal.
+const STRIKE_LIMIT: Duration = Duration::from_secs(10);
 
 /// By how much slow syncs are slower: within what a node is waited for.
 const SLOW_SYNC: Duration = Duration::from_millis(100);
@@ -195,23 +198,35 @@ impl Site {
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
-        // The signal follows at once.
-        while Instant::now() < by {
+        self.struck(by).await
+    }
+
+    /// Waits until a replica stands or has died, and says which; `None` when none does by then.
+    async fn struck(&self, by: Instant) -> Option<usize> {
+        loop {
             for (index, place) in self.places.iter().enumerate() {
                 if place.stands_or_died().await {
                     return Some(index);
                 }
             }
+            if Instant::now() >= by {
+                return None;
+            }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
-        None
     }
 
     /// Takes a planted fault away if nobody came by, and mends whom it met.
     async fn lift(&self, point: &str) -> anyhow::Result<()> {
         match std::fs::remove_file(self.faults.join(point)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-            Ok(()) | Err(_) => {}
+            Ok(()) => {}
+            // Somebody has taken it, and its signal follows. Who is told to go on before it stands would
+            // stand from then on, with nobody left to tell it.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let struck = self.struck(Instant::now() + STRIKE_LIMIT).await;
+                ensure!(struck.is_some(), "{point} was reached, and no replica stands or has died");
+            }
+            Err(error) => return Err(error.into()),
         }
         for place in &self.places {
             place.run_again().await?;
