@@ -3,9 +3,10 @@
 
 mod job;
 
-use std::{ffi::OsString, process::ExitCode};
+use std::{ffi::OsString, io::Write as _, process::ExitCode};
 
 use clap::Parser;
+use leasehold_stack::{Ended, until_ended};
 
 /// Sells out a sale across several replicas under fenced leases, on a real Redis and Postgres.
 #[derive(Clone, Debug, Parser)]
@@ -37,6 +38,10 @@ struct Cli {
     /// "pause node-1" or "cut replica-1 postgres", then break it; "help" lists them
     #[arg(long)]
     keep: bool,
+
+    /// Prepares everything for the lines that need it: "clock", "fill-disk", "part". Separated by commas
+    #[arg(long, value_name = "WHAT", value_delimiter = ',', requires = "keep")]
+    prepare: Vec<job::Prepare>,
 }
 
 fn main() -> ExitCode {
@@ -58,24 +63,18 @@ fn main() -> ExitCode {
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             report(&error);
-            ExitCode::FAILURE
+            error.downcast_ref().map_or(ExitCode::FAILURE, |ended: &Ended| ended.exit_code().into())
         }
     }
 }
 
-#[expect(clippy::print_stderr, reason = "a program's last words are for the person who started it")]
+/// A program's last words. Nobody may be there to hear them any more.
 fn report(error: &anyhow::Error) {
-    eprintln!("stack: {error:#}");
+    writeln!(std::io::stderr(), "stack: {error:#}").ok();
 }
 
 #[tokio::main]
 async fn run(cli: Cli) -> anyhow::Result<bool> {
-    tokio::select! {
-        outcome = job::run(cli) => outcome,
-        // Dropping the job ends every process that it started and removes its folder.
-        signal = job::interrupted() => {
-            signal?;
-            anyhow::bail!("interrupted; everything is stopped");
-        }
-    }
+    // Dropping the job ends every process that it started and removes its folder.
+    until_ended(job::run(cli)).await
 }

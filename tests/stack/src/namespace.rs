@@ -15,7 +15,7 @@ use std::{
     os::fd::OwnedFd,
     process::{Command, Stdio},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU32, Ordering},
     },
 };
@@ -54,10 +54,14 @@ impl Namespace {
     /// When the machine does not allow it: it takes Linux, root, and the programs `ip` and `nft`.
     pub fn create() -> anyhow::Result<Self> {
         static MADE: AtomicU32 = AtomicU32::new(0);
+        static FIRST: OnceLock<u32> = OnceLock::new();
         remove_abandoned();
         let (pid, number) = (std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
         let (name, wire) = (format!("{PREFIX}{pid}-{number}"), format!("lh{pid}x{number}"));
-        let first = u32::from(Ipv4Addr::new(198, 18, 0, 0)) + 4 * rand::random_range(0..NETWORKS);
+        // One after the other from somewhere: no two of ours are the same, and those of others hardly ever.
+        let from = FIRST.get_or_init(|| rand::random_range(0..NETWORKS));
+        let first =
+            u32::from(Ipv4Addr::new(198, 18, 0, 0)) + 4 * (from.wrapping_add(number) % NETWORKS);
         let (ours, theirs) = (Ipv4Addr::from(first + 1), Ipv4Addr::from(first + 2));
         ip(&["netns", "add", &name])?;
         let made = (|| {

@@ -1,22 +1,28 @@
 //! Breaks the running stack as lines on standard input say.
 
+mod broken;
+mod deeds;
+
 use std::{
     io::{BufRead as _, IsTerminal as _},
     thread,
 };
 
 use anyhow::{Context as _, bail};
-use leasehold_stack::{
-    LeaseNode, Link, Links, LoadBalancer, Means, Postgres, Proxy, Replica, Sidecar, is_alive,
-    is_stopped,
-};
+use leasehold_stack::{LeaseNode, Link, Links, Means, Proxy, is_alive, is_stopped};
 use nix::unistd::{getpgrp, tcgetpgrp};
 use tokio::sync::mpsc;
 
+pub(super) use self::broken::Broken;
+use self::deeds::{act, balancer, node, postgres, replica, sidecar};
 use super::{
-    World, report,
-    verb::{Deed, PROCESSES, Target, Verb, WORDS, Word, parse},
+    report,
+    verb::{LINK, PARTINGS, PROCESSES, Parting, Target, Verb, WORDS, Word, parse},
+    world::{Prepare, World, missing},
 };
+
+/// How many of a hundred packets are lost where some are.
+const LOST_PERCENT: u8 = 33;
 
 /// How many lines may wait for those before them.
 const LINES_MAX: usize = 64;
@@ -66,13 +72,9 @@ fn lines() -> Option<mpsc::Receiver<String>> {
 async fn run(verb: Verb, world: &mut World) -> anyhow::Result<String> {
     Ok(match verb {
         Verb::Do(deed, target) => {
-            match target {
-                Target::Node(index) => on_node(deed, node(world, index)?).await?,
-                Target::Postgres => on_postgres(deed, postgres(world)?).await?,
-                Target::Replica(index) => on_replica(deed, world, index).await?,
-                Target::Sidecar => on_sidecar(deed, sidecar(world)?).await?,
-                Target::Balancer => on_balancer(deed, balancer(world)?).await?,
-            }
+            // Of one that is not there nothing else is wrong.
+            let _there = state(world, target)?;
+            act(deed, target, world).await?;
             state(world, target)?
         }
         Verb::Link { replica: index, server, link } => {
@@ -82,97 +84,56 @@ async fn run(verb: Verb, world: &mut World) -> anyhow::Result<String> {
                 None => links.set(link),
                 Some(server) => proxy(links, server)?.set(link),
             }
-            links_not_open(world).unwrap_or_else(|| "all links are open".to_owned())
+            between(world)
+        }
+        Verb::Part(index, how) => {
+            part(world, index, how)?;
+            between(world)
         }
         Verb::Heal => {
+            join(world)?;
             world.links.iter().for_each(Links::heal);
-            "all links are open".to_owned()
+            between(world)
         }
         Verb::Status => status(world)?,
-        Verb::Help => help(),
+        Verb::Help => help(world),
         Verb::Quit => String::new(),
     })
 }
 
-async fn on_node(deed: Deed, node: &mut LeaseNode) -> anyhow::Result<()> {
-    match deed {
-        Deed::Pause => node.pause(),
-        Deed::Resume => node.resume(),
-        Deed::Kill => node.kill().await,
-        Deed::Restart => node.restart().await,
-        Deed::Flush => node.flush_all().await,
-    }
+/// Loses packets of a replica. What is parted already is parted in this way.
+fn part(world: &mut World, index: usize, how: Parting) -> anyhow::Result<()> {
+    let _there = replica(world, index)?;
+    let Some(network) = world.networks.get(index) else {
+        let why = missing(Prepare::Networks);
+        bail!(why.unwrap_or_else(|| {
+            "nothing is prepared for it: start with --keep --prepare networks".to_owned()
+        }));
+    };
+    let links = &world.links[index];
+    let wire = network.before(links.nodes.iter().chain([&links.postgres]));
+    match how {
+        Parting::Whole => wire.cut(),
+        Parting::OneWay => wire.one_way(),
+        Parting::Rejected => wire.reject(),
+        Parting::Lossy => wire.loss(LOST_PERCENT),
+    }?;
+    world.broken.parted.insert(index, how);
+    Ok(())
 }
 
-async fn on_postgres(deed: Deed, postgres: &mut Postgres) -> anyhow::Result<()> {
-    match deed {
-        Deed::Pause => postgres.pause(),
-        Deed::Resume => postgres.resume(),
-        Deed::Kill => postgres.kill().await,
-        Deed::Restart => postgres.restart().await,
-        Deed::Flush => bail!("only lease nodes can forget"),
-    }
-}
-
-async fn on_replica(deed: Deed, world: &mut World, index: usize) -> anyhow::Result<()> {
-    let process = replica(world, index)?.process();
-    match deed {
-        Deed::Pause => process.pause(),
-        Deed::Resume => process.resume(),
-        Deed::Kill => process.kill().await,
-        Deed::Restart => {
-            process.kill().await?;
-            let name = format!("replica-{}", index + 1);
-            world.replicas[index] = world.configs[index].start(&name).await?;
-            Ok(())
+/// Loses no more packets of anybody.
+fn join(world: &mut World) -> anyhow::Result<()> {
+    while let Some((index, how)) = world.broken.parted.first_key_value() {
+        let (index, links) = (*index, &world.links[*index]);
+        if *how == Parting::Rejected {
+            // The replica's side of the connections was ended, and ours was not told.
+            links.nodes.iter().chain([&links.postgres]).for_each(Proxy::break_connections);
         }
-        Deed::Flush => bail!("only lease nodes can forget"),
+        world.networks[index].heal()?;
+        world.broken.parted.remove(&index);
     }
-}
-
-async fn on_sidecar(deed: Deed, sidecar: &mut Sidecar) -> anyhow::Result<()> {
-    match deed {
-        Deed::Pause => sidecar.pause(),
-        Deed::Resume => sidecar.resume(),
-        Deed::Kill => sidecar.kill().await,
-        Deed::Restart => sidecar.restart().await,
-        Deed::Flush => bail!("only lease nodes can forget"),
-    }
-}
-
-async fn on_balancer(deed: Deed, balancer: &mut LoadBalancer) -> anyhow::Result<()> {
-    match deed {
-        Deed::Pause => balancer.pause(),
-        Deed::Resume => balancer.resume(),
-        Deed::Kill => balancer.kill().await,
-        Deed::Restart => balancer.restart().await,
-        Deed::Flush => bail!("only lease nodes can forget"),
-    }
-}
-
-fn sidecar(world: &mut World) -> anyhow::Result<&mut Sidecar> {
-    world.sidecar.as_mut().context("there is no sidecar")
-}
-
-fn balancer(world: &mut World) -> anyhow::Result<&mut LoadBalancer> {
-    let why = || Means::LoadBalancer.missing().unwrap_or("there is no balancer");
-    world.balancer.as_mut().with_context(why)
-}
-
-fn node(world: &mut World, index: usize) -> anyhow::Result<&mut LeaseNode> {
-    let last = world.stack.nodes.len() - 1;
-    let found = world.stack.nodes.get_mut(index);
-    found.with_context(|| format!("there is no node-{index}, only node-0 to node-{last}"))
-}
-
-fn postgres(world: &mut World) -> anyhow::Result<&mut Postgres> {
-    world.stack.postgres.as_mut().context("there is no postgres")
-}
-
-fn replica(world: &World, index: usize) -> anyhow::Result<&Replica> {
-    let (number, last) = (index + 1, world.replicas.len());
-    let found = world.replicas.get(index);
-    found.with_context(|| format!("there is no replica-{number}, only replica-1 to replica-{last}"))
+    Ok(())
 }
 
 fn proxy(links: &Links, server: Target) -> anyhow::Result<&Proxy> {
@@ -218,7 +179,8 @@ fn state(world: &mut World, target: Target) -> anyhow::Result<String> {
         Some(pid) if is_stopped(pid) == Some(true) => format!("paused, process {pid}"),
         Some(pid) => format!("running, process {pid}"),
     };
-    Ok(format!("{name:<10} {at:<24} {does}"))
+    let does: Vec<&str> = [does.as_str()].into_iter().chain(world.broken.about(target)).collect();
+    Ok(format!("{name:<10} {at:<24} {}", does.join("; ")))
 }
 
 fn status(world: &mut World) -> anyhow::Result<String> {
@@ -230,27 +192,87 @@ fn status(world: &mut World) -> anyhow::Result<String> {
     let all: Vec<Target> = replicas.chain(nodes).chain(others).collect();
     let mut lines =
         all.into_iter().map(|target| state(world, target)).collect::<anyhow::Result<Vec<_>>>()?;
-    lines.extend(links_not_open(world));
+    lines.extend(not_open(world));
     Ok(lines.join("\n"))
 }
 
-/// The links that are not open, a line each.
-fn links_not_open(world: &World) -> Option<String> {
-    let mut lines = Vec::new();
-    for (replica, links) in world.replicas.iter().zip(&world.links) {
-        let nodes = world.stack.nodes.iter().map(LeaseNode::name).zip(&links.nodes);
-        for (server, proxy) in nodes.chain([("postgres", &links.postgres)]) {
-            let link = proxy.link();
-            if link != Link::Open {
-                lines.push(format!("{:<10} to {server:<21} {link:?}", replica.name()));
-            }
-        }
-    }
-    (!lines.is_empty()).then(|| lines.join("\n"))
+/// What is wrong between replicas and servers, if anything.
+fn between(world: &World) -> String {
+    let lines = not_open(world);
+    if lines.is_empty() { "all links are open".to_owned() } else { lines.join("\n") }
 }
 
-fn help() -> String {
-    let line = |word: &Word| format!("{:<12} {:<31} {}", word.word, word.takes, word.about);
+/// The links that are not open, and the replicas that are parted, a line each.
+fn not_open(world: &World) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (index, (replica, links)) in world.replicas.iter().zip(&world.links).enumerate() {
+        let nodes = world.stack.nodes.iter().map(LeaseNode::name).zip(&links.nodes);
+        for (server, proxy) in nodes.chain([("postgres", &links.postgres)]) {
+            if let Some(does) = about(proxy.link()) {
+                lines.push(format!("{:<10} to {server:<21} {does}", replica.name()));
+            }
+        }
+        if let Some(how) = world.broken.parted.get(&index) {
+            let does = match how {
+                Parting::Whole => "all packets are lost",
+                Parting::OneWay => "packets that come back are lost",
+                Parting::Rejected => "packets are rejected",
+                Parting::Lossy => "every third packet is lost",
+            };
+            lines.push(format!("{:<10} to {:<21} {does}", replica.name(), "all servers"));
+        }
+    }
+    lines
+}
+
+/// What a link does; `None` for one that is open.
+fn about(link: Link) -> Option<String> {
+    Some(match link {
+        Link::Open => return None,
+        Link::Cut => "cut".to_owned(),
+        Link::Silent => "silent: what is sent is held".to_owned(),
+        Link::NoReplies => "replies are held".to_owned(),
+        Link::NoRequests => "requests are held".to_owned(),
+        Link::Delayed { from, to } if from == to => format!("{from:?} later"),
+        Link::Delayed { to, .. } => format!("up to {to:?} later: connections overtake each other"),
+        Link::Slow { bytes_per_second } => format!("{bytes_per_second} bytes a second"),
+        Link::Twice { after } => format!("requests come again {after:?} later"),
+    })
+}
+
+fn help(world: &World) -> String {
+    let line = |word: &Word| format!("{:<17} {:<26} {}", word.word, word.takes, word.about);
+    let how = PARTINGS.map(|(name, _)| name).join(" | ");
+    let stands_for = [
+        format!("\nPROCESS is {PROCESSES}"),
+        format!("LINK is {LINK}: of a replica to one server, or to all"),
+        format!("HOW is {how}"),
+        "node-0 and replica-1 stand for any of theirs, numbers for what is meant without one"
+            .to_owned(),
+    ];
     let lines = WORDS.iter().map(line);
-    lines.chain([format!("PROCESS is {PROCESSES}")]).collect::<Vec<_>>().join("\n")
+    lines.chain(stands_for).chain(cannot(world)).collect::<Vec<_>>().join("\n")
+}
+
+/// What of the list is not possible here.
+fn cannot(world: &World) -> Vec<String> {
+    let prepared = [
+        ("clock", "clocks", Prepare::Clocks, world.prepared.clocks),
+        ("fill-disk", "disks", Prepare::Disks, world.prepared.disks),
+        ("part", "networks", Prepare::Networks, world.prepared.networks),
+    ];
+    let unprepared = prepared.into_iter().filter(|(.., it_is)| !it_is);
+    let mut lines: Vec<String> = unprepared
+        .map(|(word, name, what, _)| match missing(what) {
+            Some(why) => format!("{word} is not possible here: {why}"),
+            None => format!("{word} takes a start with --keep --prepare {name}"),
+        })
+        .collect();
+    lines.extend(
+        Means::SlowSyncs.missing().map(|why| format!("slow-sync is not possible here: {why}")),
+    );
+    if world.balancer.is_none() {
+        lines.extend(Means::LoadBalancer.missing().map(|why| format!("balancer: {why}")));
+    }
+    lines
 }

@@ -4,6 +4,7 @@ mod by_hand;
 mod holder;
 mod report;
 mod verb;
+mod world;
 
 use std::{
     io::IsTerminal as _,
@@ -13,12 +14,10 @@ use std::{
 
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
-use leasehold_stack::{
-    Answered, Arrivals, Buyers, Keys, Links, LoadBalancer, Means, Program, Progress as _, Replica,
-    ReplicaConfig, Shop, Sidecar, SidecarConfig, Stack, StackConfig, Stderr, audit::Books,
-    free_port,
-};
+use leasehold_stack::{Answered, Arrivals, Buyers, Progress as _, Stderr, audit::Books};
 
+pub(crate) use self::world::Prepare;
+use self::world::World;
 use crate::Cli;
 use report::Result as SaleResult;
 
@@ -28,34 +27,6 @@ const SECOND_SALE: Duration = Duration::from_secs(3);
 
 /// How often the second sale is held until its holder is killed in time.
 const SECOND_SALES_MAX: u32 = 5;
-
-/// Ends when a person or a program asks this one to.
-pub(crate) async fn interrupted() -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
-    tokio::select! {
-        ended = tokio::signal::ctrl_c() => ended?,
-        _ = terminate.recv() => {}
-        _ = hang_up.recv() => {}
-    }
-    Ok(())
-}
-
-struct World {
-    shop: Shop,
-    replicas: Vec<Replica>,
-    /// Of each replica, in their order: to start it again.
-    configs: Vec<ReplicaConfig>,
-    /// Before the replicas, for who breaks them; none without haproxy.
-    balancer: Option<LoadBalancer>,
-    /// For who breaks it.
-    sidecar: Option<Sidecar>,
-    /// Of each replica, in their order; none when nobody is going to break them.
-    links: Vec<Links>,
-    // Last: the servers end after the replicas.
-    stack: Stack,
-}
 
 /// Runs the job; `false` when the result is not what it must be.
 pub(crate) async fn run(cli: Cli) -> anyhow::Result<bool> {
@@ -69,35 +40,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<bool> {
         cli.buyers
     );
     let progress = Stderr::new();
-    let stack = Stack::start(
-        StackConfig { lease_nodes: cli.nodes.into(), ..StackConfig::default() },
-        &progress,
-    )
-    .await?;
-    let keys = Keys::random();
-    let config = ReplicaConfig::on(&stack, Program::linked()?, keys.clone());
-    progress.step("making the tables");
-    config.migrate().await?;
-    let (mut replicas, mut configs, mut links) = (Vec::new(), Vec::new(), Vec::new());
-    for number in 1..=cli.replicas {
-        let mut own = config.clone();
-        if cli.keep {
-            let between = Links::between(&stack).await?;
-            own = config.through(&between);
-            links.push(between);
-            // The same after each restart: the load balancer knows no names.
-            let listen = format!("127.0.0.1:{}", free_port()?);
-            own.env.push(("LEASEHOLD_LISTEN".to_owned(), listen));
-        }
-        replicas.push(own.start(&format!("replica-{number}")).await?);
-        configs.push(own);
-    }
-    let at: Vec<&str> = replicas.iter().map(Replica::url).collect();
-    progress.step(&format!("replicas listen at {}", at.join(", ")));
-    let (balancer, sidecar) =
-        if cli.keep { beside(&stack, &replicas).await? } else { (None, None) };
-    let shop = Shop::new(keys);
-    let mut world = World { shop, replicas, configs, balancer, sidecar, links, stack };
+    let mut world = World::start(&cli, &progress).await?;
 
     let first = first_sale(&cli, &world, &progress).await?;
     report::print(&cli, &world, &first);
@@ -107,28 +50,10 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<bool> {
     report::verdict(right);
     if cli.keep {
         report::addresses(&world, second.sale);
-        // Until a person ends it: see `interrupted` too.
+        // Until a person ends it: see `until_ended` too.
         by_hand::serve(&mut world).await;
     }
     Ok(right)
-}
-
-/// What the sales do not need, and who breaks things by hand may want.
-async fn beside(
-    stack: &Stack,
-    replicas: &[Replica],
-) -> anyhow::Result<(Option<LoadBalancer>, Option<Sidecar>)> {
-    let address = |replica: &Replica| {
-        let url = replica.url();
-        url.strip_prefix("http://").unwrap_or(url).parse().with_context(|| url.to_owned())
-    };
-    let addresses = replicas.iter().map(address).collect::<anyhow::Result<Vec<_>>>()?;
-    let balancer = match Means::LoadBalancer.missing() {
-        None => Some(LoadBalancer::start(stack.folder(), &addresses).await?),
-        Some(_) => None,
-    };
-    let sidecar = SidecarConfig::on(stack, Program::linked_sidecar()?).start("sidecar").await?;
-    Ok((balancer, Some(sidecar)))
 }
 
 async fn first_sale(cli: &Cli, world: &World, progress: &Stderr) -> anyhow::Result<SaleResult> {

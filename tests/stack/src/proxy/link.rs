@@ -60,6 +60,13 @@ pub(super) enum Turn {
 }
 
 impl Link {
+    /// What is sent later may arrive earlier, within this time. It takes several connections: within one, TCP keeps
+    /// the order whatever becomes of the packets, and so do we.
+    #[must_use]
+    pub const fn reordered(within: Duration) -> Self {
+        Self::Delayed { from: Duration::ZERO, to: within }
+    }
+
     /// How long what was just read waits.
     pub(super) fn delay(self) -> Duration {
         match self {

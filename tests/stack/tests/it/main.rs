@@ -4,6 +4,7 @@
 
 mod before_and_beside;
 mod breaking;
+mod by_hand;
 mod disks;
 mod echo;
 mod left_behind;

@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use leasehold_stack::{Link, Proxy};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -202,6 +203,34 @@ async fn delays_keep_the_order_of_a_connection_and_end_with_the_link() {
     is_silent(&mut client).await;
     proxy.set(Link::Open);
     hear(&mut client, "for ever").await;
+}
+
+#[tokio::test]
+async fn connections_overtake_each_other_where_a_link_reorders() {
+    let (echo, proxy) = through(Link::reordered(Duration::from_millis(200))).await;
+    let begun = Instant::now();
+    // By chance they arrive in order, too: one try in a million, or on a machine that stands.
+    loop {
+        let asking = (0..10).map(async |number: usize| {
+            let mut client = connect(&proxy).await;
+            ask(&mut client, "?").await;
+            number
+        });
+        let answered: Vec<usize> = FuturesUnordered::from_iter(asking).collect().await;
+        if !answered.is_sorted() {
+            break;
+        }
+        assert!(begun.elapsed() < LIMIT, "nobody overtakes");
+    }
+    // Within a connection nothing does.
+    let mut client = connect(&proxy).await;
+    let all: String = (0..20).map(|number| format!("{number} ")).collect();
+    for part in all.split_inclusive(' ') {
+        say(&mut client, part).await;
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    hear(&mut client, &all).await;
+    drop(echo);
 }
 
 #[tokio::test]
