@@ -164,6 +164,10 @@ fn publish(results: &Results) -> anyhow::Result<()> {
 async fn whole(cli: &Cli) -> anyhow::Result<bool> {
     let plan = plan(cli)?;
     let screen = Screen::new(plan.length);
+    let lacking = plan.shape.means.lacking();
+    if !lacking.is_empty() && cli.schedule.is_none() {
+        print(&format!("left out: {}", lacking.join("; ")));
+    }
     print(&format!(
         "seed {}: {} faults in {:?}; the same again: {}",
         plan.seed,
@@ -174,7 +178,7 @@ async fn whole(cli: &Cli) -> anyhow::Result<bool> {
     let ran = run(&plan, &std::env::current_exe()?, &screen).await?;
     write(cli, &plan, &ran)?;
     print(&report::text(&plan, &ran));
-    print(&format!("report: {}", cli.report.display()));
+    print(&format!("{}; report: {}", verdict(&ran), cli.report.display()));
     let is_found = !ran.violations.is_empty();
     if cli.shrink && is_found {
         smaller(cli, plan).await?;
@@ -184,6 +188,17 @@ async fn whole(cli: &Cli) -> anyhow::Result<bool> {
         return Ok(is_found);
     }
     Ok(ran.violations.is_empty() && ran.left.is_empty())
+}
+
+/// The result at a glance.
+fn verdict(ran: &Ran) -> String {
+    let count = |count: usize, what: &str| match count {
+        0 => format!("no {what}"),
+        1 => format!("1 {what}"),
+        more => format!("{more} {what}s"),
+    };
+    let left = count(ran.left.len(), "leftover");
+    format!("{}, {left}", count(ran.violations.len(), "violation"))
 }
 
 fn plan(cli: &Cli) -> anyhow::Result<Plan> {

@@ -22,6 +22,19 @@ impl Means {
     /// How many requests the small disks of a run surely have room for.
     pub const REQUESTS_ON_SMALL_DISKS: f64 = 60_000.0;
 
+    /// Which kinds of fault do not take part without what is missing, and what that would be.
+    #[must_use]
+    pub fn lacking(self) -> Vec<&'static str> {
+        let all = [
+            (self.clocks, "clocks that jump (libfaketime, and no --no-clocks)"),
+            (self.balancer, "the load balancer (haproxy)"),
+            (self.small_disks, "full disks (root, and a run that is not too long for small ones)"),
+            (self.slow_syncs, "slow syncs (strace that may attach to processes)"),
+            (self.networks, "parted networks (Linux, root, ip and nft)"),
+        ];
+        all.into_iter().filter(|(is_here, _)| !is_here).map(|(_, what)| what).collect()
+    }
+
     /// All that this machine has. Blocks while it is tried out.
     #[must_use]
     pub fn here() -> Self {

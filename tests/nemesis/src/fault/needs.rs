@@ -24,16 +24,17 @@ impl Fault {
             Self::Connections(node, _) => is_there(Victim::Node(node), shape),
             Self::Clock(victim @ (Victim::Node(_) | Victim::Replica(_)), _) => {
                 let lacks = (!shape.means.clocks)
-                    .then(|| "clocks that can be set (libfaketime, and no --no-clocks)");
+                    .then_some("clocks that can be set (libfaketime, and no --no-clocks)");
                 is_there(victim, shape).or_else(|| lacks.map(needs))
             }
             Self::FillDisk(victim @ (Victim::Node(_) | Victim::Postgres)) => {
-                let lacks = (!shape.means.small_disks).then(|| "root, who may mount a small disk");
+                let lacks =
+                    (!shape.means.small_disks).then_some("root, who may mount a small disk");
                 is_there(victim, shape).or_else(|| lacks.map(needs))
             }
             Self::SlowSync(victim @ (Victim::Node(_) | Victim::Postgres)) => {
                 let lacks =
-                    (!shape.means.slow_syncs).then(|| "strace, which may attach to processes");
+                    (!shape.means.slow_syncs).then_some("strace, which may attach to processes");
                 is_there(victim, shape).or_else(|| lacks.map(needs))
             }
             Self::Clock(victim, _) | Self::FillDisk(victim) | Self::SlowSync(victim) => {

@@ -9,6 +9,8 @@ use crate::{
 
 /// Where the drawing begins, right of the names.
 const LEFT: f64 = 190.0;
+/// What is left free at its end, for half of the last time.
+const RIGHT: f64 = 28.0;
 /// How wide all is.
 const WIDTH: f64 = 1200.0;
 /// How high a row of bands is.
@@ -46,7 +48,7 @@ pub(super) fn svg(plan: &Plan, ran: &Ran) -> String {
 
 impl Drawing {
     fn x(&self, at: Duration) -> f64 {
-        LEFT + (WIDTH - LEFT - 10.0) * (at.as_secs_f64() / self.length).min(1.0)
+        LEFT + (WIDTH - LEFT - RIGHT) * (at.as_secs_f64() / self.length).min(1.0)
     }
 
     fn name(&mut self, name: &str) {

@@ -68,6 +68,7 @@ async fn faults_at_random_and_clocks_that_jump_break_no_promise() {
     }
 }
 
+#[expect(clippy::print_stderr, reason = "what failed must be possible again")]
 async fn break_no_promise(means: Means) {
     let (seed, length) = (rand::random::<u64>(), Duration::from_secs(25));
     let clocks = if means.clocks { "" } else { " --no-clocks" };

@@ -180,7 +180,7 @@ fn state(world: &mut World, target: Target) -> anyhow::Result<String> {
         Some(pid) => format!("running, process {pid}"),
     };
     let does: Vec<&str> = [does.as_str()].into_iter().chain(world.broken.about(target)).collect();
-    Ok(format!("{name:<10} {at:<24} {}", does.join("; ")))
+    Ok(format!("{name:<10} {at:<28} {}", does.join("; ")))
 }
 
 fn status(world: &mut World) -> anyhow::Result<String> {
@@ -209,7 +209,7 @@ fn not_open(world: &World) -> Vec<String> {
         let nodes = world.stack.nodes.iter().map(LeaseNode::name).zip(&links.nodes);
         for (server, proxy) in nodes.chain([("postgres", &links.postgres)]) {
             if let Some(does) = about(proxy.link()) {
-                lines.push(format!("{:<10} to {server:<21} {does}", replica.name()));
+                lines.push(format!("{:<10} to {server:<25} {does}", replica.name()));
             }
         }
         if let Some(how) = world.broken.parted.get(&index) {
@@ -219,7 +219,7 @@ fn not_open(world: &World) -> Vec<String> {
                 Parting::Rejected => "packets are rejected",
                 Parting::Lossy => "every third packet is lost",
             };
-            lines.push(format!("{:<10} to {:<21} {does}", replica.name(), "all servers"));
+            lines.push(format!("{:<10} to {:<25} {does}", replica.name(), "all servers"));
         }
     }
     lines
@@ -247,7 +247,7 @@ fn help(world: &World) -> String {
         format!("\nPROCESS is {PROCESSES}"),
         format!("LINK is {LINK}: of a replica to one server, or to all"),
         format!("HOW is {how}"),
-        "node-0 and replica-1 stand for any of theirs, numbers for what is meant without one"
+        "node-0 and replica-1 stand for any of theirs, a number in brackets for what is meant without one"
             .to_owned(),
     ];
     let lines = WORDS.iter().map(line);

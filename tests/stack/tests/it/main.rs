@@ -10,6 +10,7 @@ mod echo;
 mod left_behind;
 mod node_faults;
 mod processes;
+mod program;
 mod proxy;
 mod sources;
 
