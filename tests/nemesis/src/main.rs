@@ -283,7 +283,10 @@ async fn smaller(cli: &Cli, plan: Plan) -> anyhow::Result<()> {
             if ran.is_ok_and(|ran| !ran.violations.is_empty()) {
                 // Now, since whoever waits may lose patience.
                 let kept = keep(&path, &schedule).err();
-                print(&format!("{} faults suffice", faults.len()));
+                print(&match faults.len() {
+                    1 => "1 fault suffices".to_owned(),
+                    more => format!("{more} faults suffice"),
+                });
                 kept.iter().for_each(|error| print(&format!("not written down: {error:#}")));
                 return true;
             }

@@ -76,5 +76,5 @@ fn report(error: &anyhow::Error) {
 #[tokio::main]
 async fn run(cli: Cli) -> anyhow::Result<bool> {
     // Dropping the job ends every process that it started and removes its folder.
-    until_ended(job::run(cli)).await
+    until_ended(Box::pin(job::run(cli))).await
 }
