@@ -21,7 +21,7 @@ const ROUNDS_MIN: usize = 5;
 
 /// Arguments that choose which cases are measured and how often, but not how: each case is compared with the
 /// same one, and what else an argument changes is part of the case.
-const CHOICES: [&str; 18] = [
+const CHOICES: [&str; 20] = [
     "rounds",
     "nodes",
     "tasks",
@@ -38,6 +38,8 @@ const CHOICES: [&str; 18] = [
     "sales",
     "waiting",
     "history",
+    "listed",
+    "waiters",
     "ttl_ms",
     "faults",
 ];
@@ -163,9 +165,7 @@ fn verdicts<'a>(
     for one in &before.figures {
         let other = after.figures.iter().find(|other| other.is_of(one));
         let shown = |figure: Option<&Figure>| match figure {
-            Some(figure) if !figure.values.is_empty() => {
-                number(median(figure.values.iter().copied()))
-            }
+            Some(figure) if !figure.counted().is_empty() => number(median(figure.counted())),
             _ => "–".to_owned(),
         };
         let verdict = match other {
@@ -188,12 +188,12 @@ fn verdict(before: &Figure, after: &Figure, least: f64) -> Verdict {
         (Some(_), _) => return Verdict::NotTold("void before".to_owned()),
         (None, None) => {}
     }
-    let (old, new) = (&before.values, &after.values);
+    let (old, new) = (before.counted(), after.counted());
     if old.len().min(new.len()) < ROUNDS_MIN {
         let rounds = format!("too few: {}, {}", old.len(), new.len());
         return Verdict::NotTold(rounds);
     }
-    let ratio = bootstrap::ratio(old, new);
+    let ratio = bootstrap::ratio(&old, &new);
     // What less is better of gets better where its inverse grows.
     let (worst, best, gain) = match before.better {
         Better::Higher => (ratio.least, ratio.most, ratio.ratio),

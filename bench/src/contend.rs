@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "the table is the program's output")]
 
 mod contestant;
+mod crowd;
 mod handover;
 mod round;
 mod section;
@@ -14,14 +15,15 @@ use std::{sync::Arc, time::Duration};
 use clap::ValueEnum as _;
 use leasehold_stack::Persistence;
 
-pub(crate) use self::workers::work;
 use self::{
     contestant::Kind,
     round::Plan,
     table::Measured,
     workers::{Order, Workers},
 };
+pub(crate) use self::{crowd::wait, workers::work};
 use crate::{
+    beside::Beside,
     peers::Program,
     progress::Rounds,
     report::{Case, Report},
@@ -30,11 +32,12 @@ use crate::{
 
 /// The hidden command by which this program starts itself.
 pub(crate) const WORKER: &str = "contend-worker";
+pub(crate) const CROWD: &str = "contend-crowd";
 
 #[derive(Clone, Debug, clap::Args, serde::Serialize)]
 pub(crate) struct Args {
     /// How many nodes, each measured in turn
-    #[arg(long, value_delimiter = ',', default_value = "1,5")]
+    #[arg(long, value_delimiter = ',', default_value = "1,3,5")]
     nodes: Vec<usize>,
 
     /// How many tasks of one process, each measured in turn; 0 for none
@@ -49,12 +52,16 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
     tasks_per_process: u16,
 
+    /// Tasks of one process that wait, and do nothing else, for the memory that each takes; 0 for none
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    waiters: u32,
+
     /// Length of the critical section in microseconds
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(0..=1_000_000))]
     section_us: u64,
 
     /// Rounds of each contestant, interleaved
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
 
     /// Length of a round in milliseconds
@@ -97,11 +104,12 @@ pub(crate) async fn run(args: &Args, report: &mut Report) -> anyhow::Result<()> 
     let processes = args.processes.iter().filter(|&&processes| processes > 0);
     let processes = processes.map(|&processes| Clients::Processes(processes, per_process));
     let clients: Vec<_> = tasks.chain(processes).collect();
+    let beside = Beside::start(report).await?;
     for &nodes in &args.nodes {
         let servers = Servers::start(nodes, persistence).await?;
         report.on(&servers.stack).await?;
         for &clients in &clients {
-            let measured = measure(args, &servers, clients).await?;
+            let measured = measure(args, (&servers, &beside), clients, report).await?;
             let ours = measured.iter().find(|(kind, _)| *kind == Kind::Ours).map(|(_, ours)| ours);
             for (_, measured) in &measured {
                 println!("{}", measured.row(&clients.name(), nodes, ours));
@@ -110,30 +118,37 @@ pub(crate) async fn run(args: &Args, report: &mut Report) -> anyhow::Result<()> 
             }
             println!();
         }
+        if args.waiters > 0 {
+            crowd::measure(args, &servers, report).await?;
+        }
     }
     Ok(())
 }
 
 async fn measure(
     args: &Args,
-    servers: &Servers,
+    (servers, beside): (&Servers, &Beside),
     clients: Clients,
+    report: &mut Report,
 ) -> anyhow::Result<Vec<(Kind, Measured)>> {
     let span = Duration::from_millis(args.round_ms);
     let mut all = Vec::new();
     for kind in Kind::value_variants() {
         let wanted = args.contestants.is_empty() || args.contestants.contains(kind);
-        if wanted && clients.suit(*kind, servers.stack.nodes.len()) {
-            match program(*kind).await {
-                Ok(program) => all.push((*kind, program, Measured::new(*kind, span)?)),
-                Err(error) => println!("skipped: {}: {error:#}", kind.name()),
-            }
+        if !wanted || !clients.suit(*kind, servers.stack.nodes.len()) {
+            continue;
+        }
+        // Without one, it was said already.
+        let Some(urls) = urls(*kind, servers, beside) else { continue };
+        match program(*kind).await {
+            Ok(program) => all.push((*kind, (program, urls), Measured::new(*kind, span)?)),
+            Err(error) => report.skip(kind.name(), format!("{error:#}")),
         }
     }
     let about = format!("{} nodes, {}", servers.stack.nodes.len(), clients.name());
     let progress = Rounds::new(&about, args.rounds, all.len());
     for _ in 0..args.rounds {
-        for (kind, program, measured) in &mut all {
+        for (kind, (program, urls), measured) in &mut all {
             progress.next(kind.name());
             let plan = Plan {
                 resource: kind.resource(),
@@ -141,15 +156,16 @@ async fn measure(
                 section: Duration::from_micros(args.section_us),
                 span,
             };
-            kind.prepare(&servers.stack.redis_urls()).await?;
+            kind.prepare(urls).await?;
+            let contest = Contest { kind: *kind, urls, plan };
             match (clients, kind.library()) {
-                (Clients::Tasks(_), None) => in_tasks(servers, *kind, &plan, measured).await?,
+                (Clients::Tasks(_), None) => contest.in_tasks(servers, measured).await?,
                 // Tasks of one process, which is not this one.
                 (Clients::Tasks(_), Some(_)) => {
-                    in_processes(servers, *kind, plan, program, 1, measured).await?;
+                    contest.in_processes(servers, (program, 1), measured).await?;
                 }
                 (Clients::Processes(processes, _), _) => {
-                    in_processes(servers, *kind, plan, program, processes, measured).await?;
+                    contest.in_processes(servers, (program, processes), measured).await?;
                 }
             }
         }
@@ -165,39 +181,49 @@ async fn program(kind: Kind) -> anyhow::Result<Program> {
     }
 }
 
-async fn in_tasks(
-    servers: &Servers,
-    kind: Kind,
-    plan: &Plan,
-    measured: &mut Measured,
-) -> anyhow::Result<()> {
-    let contestant = Arc::new(kind.connect(&servers.stack.redis_urls(), plan.tasks).await?);
-    // Connections, scripts and caches get warm outside of what is measured.
-    let warm = Plan { span: plan.span / 10, ..plan.clone() };
-    let _warm = round::run(&contestant, &warm, None).await?;
-    let before = servers.calls().await?;
-    let outcome = round::run(&contestant, plan, None).await?;
-    measured.calls.add_difference(&before, &servers.calls().await?);
-    measured.add(outcome)?;
-    Ok(())
+/// Where a contestant's servers are; `None` where they are not.
+fn urls(kind: Kind, servers: &Servers, beside: &Beside) -> Option<Vec<String>> {
+    match kind {
+        Kind::Advisory => Some(vec![beside.database_url()]),
+        Kind::Etcd => Some(vec![beside.etcd_url()?.to_owned()]),
+        _ => Some(servers.stack.redis_urls()),
+    }
 }
 
-async fn in_processes(
-    servers: &Servers,
+/// A round of one contestant.
+struct Contest<'a> {
     kind: Kind,
+    urls: &'a [String],
     plan: Plan,
-    program: &Program,
-    processes: usize,
-    measured: &mut Measured,
-) -> anyhow::Result<()> {
-    let witness = servers.stack.folder().join("section");
-    let order = Order { urls: servers.stack.redis_urls(), kind, plan, witness };
-    let workers = Workers::start(&order, program, processes).await?;
-    let before = servers.calls().await?;
-    let outcome = workers.go().await?;
-    measured.calls.add_difference(&before, &servers.calls().await?);
-    measured.add(outcome)?;
-    Ok(())
+}
+
+impl Contest<'_> {
+    async fn in_tasks(&self, servers: &Servers, measured: &mut Measured) -> anyhow::Result<()> {
+        let plan = &self.plan;
+        let contestant = Arc::new(self.kind.connect(self.urls, plan.tasks).await?);
+        // Connections, scripts and caches get warm outside of what is measured.
+        let warm = Plan { span: plan.span / 10, ..plan.clone() };
+        let _warm = round::run(&contestant, &warm, None).await?;
+        let before = servers.calls().await?;
+        let outcome = round::run(&contestant, plan, None).await?;
+        measured.calls.add_difference(&before, &servers.calls().await?);
+        measured.add(outcome)
+    }
+
+    async fn in_processes(
+        self,
+        servers: &Servers,
+        (program, processes): (&Program, usize),
+        measured: &mut Measured,
+    ) -> anyhow::Result<()> {
+        let witness = servers.stack.folder().join("section");
+        let order = Order { urls: self.urls.to_owned(), kind: self.kind, plan: self.plan, witness };
+        let workers = Workers::start(&order, program, processes).await?;
+        let before = servers.calls().await?;
+        let outcome = workers.go().await?;
+        measured.calls.add_difference(&before, &servers.calls().await?);
+        measured.add(outcome)
+    }
 }
 
 impl Clients {
@@ -208,7 +234,8 @@ impl Clients {
             Kind::LocalHandover => matches!(self, Self::Tasks(_)),
             Kind::Blpop => matches!(self, Self::Processes(..)) && nodes == 1,
             Kind::Ours | Kind::Rslock | Kind::Rslock5ms | Kind::Redlock => true,
-            Kind::RedisPy => nodes == 1,
+            // Nodes are nothing to the latter two.
+            Kind::RedisPy | Kind::Advisory | Kind::Etcd => nodes == 1,
         }
     }
 

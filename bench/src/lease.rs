@@ -8,8 +8,9 @@ use hdrhistogram::Histogram;
 use leasehold_stack::Persistence;
 
 use crate::{
+    beside::Beside,
     commands::Calls,
-    pair::{Advisory, Contestant},
+    pair::{self, Contestant},
     peers::{Library, Peer},
     progress::Rounds,
     report::{Case, Report},
@@ -66,6 +67,7 @@ pub(crate) async fn run(args: &Args, report: &mut Report) -> anyhow::Result<()> 
     println!(
         "advisory: pg_try_advisory_lock and unlock on a pool, without token and without an end"
     );
+    println!("etcd: lock and unlock of one server that syncs, by its HTTP gateway");
     println!(
         "calls: per lease and node, counted by the nodes (INFO commandstats), sent + in scripts"
     );
@@ -73,16 +75,17 @@ pub(crate) async fn run(args: &Args, report: &mut Report) -> anyhow::Result<()> 
     println!(
         "nodes tasks contestant  ours ÷ it  pairs/s       p50/p99 µs          calls  one trip  which"
     );
-    let advisory = Advisory::start(report).await?;
+    let beside = Beside::start(report).await?;
+    let advisory = pair::advisory_pool(&beside).await?;
     for &nodes in &args.nodes {
         let servers = Servers::start(nodes, persistence).await?;
         report.on(&servers.stack).await?;
         let mut contestants = Contestant::all(&servers).await?;
         // Nodes are nothing to it: once is enough.
         if Some(&nodes) == args.nodes.first() {
-            contestants.push(Contestant::Advisory(advisory.pool.clone()));
+            contestants.push(Contestant::Advisory(advisory.clone()));
         }
-        contestants.extend(peers(&servers).await);
+        contestants.extend(peers(&servers, &beside, report).await);
         for &tasks in &args.tasks {
             let measured = measure(args, &servers, &contestants, tasks).await?;
             for one in &measured {
@@ -96,12 +99,18 @@ pub(crate) async fn run(args: &Args, report: &mut Report) -> anyhow::Result<()> 
 }
 
 /// Libraries in other languages that can be had; the others are named.
-async fn peers(servers: &Servers) -> Vec<Contestant> {
-    let (urls, mut peers) = (servers.stack.redis_urls(), Vec::new());
-    for library in Library::ALL.into_iter().filter(|library| library.knows(urls.len())) {
+async fn peers(servers: &Servers, beside: &Beside, report: &mut Report) -> Vec<Contestant> {
+    let (nodes, mut peers) = (servers.stack.redis_urls(), Vec::new());
+    for library in Library::ALL.into_iter().filter(|library| library.knows(nodes.len())) {
+        let urls = match (library, beside.etcd_url()) {
+            (Library::Etcd, Some(url)) => vec![url.to_owned()],
+            // It was said already.
+            (Library::Etcd, None) => continue,
+            _ => nodes.clone(),
+        };
         match Peer::start(library, &urls).await {
             Ok(peer) => peers.push(Contestant::Peer(peer)),
-            Err(error) => println!("skipped: {}: {error:#}", library.name()),
+            Err(error) => report.skip(library.name(), format!("{error:#}")),
         }
     }
     peers

@@ -1,13 +1,17 @@
 //! Side-by-side measurements: ratios in one run, on the same servers, in interleaved rounds.
 
+mod all;
+mod beside;
 mod commands;
 mod compare;
 mod contend;
 mod failover;
 mod lease;
 mod limit;
+mod memory;
 mod pair;
 mod peers;
+mod processor;
 mod progress;
 mod report;
 mod results;
@@ -37,6 +41,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Every question, with records, pages and RESULTS.md: the sizes of the targets, in about 25 minutes
+    All(all::Args),
     /// Acquire and release without contention, beside the bare pair SET NX PX + compare-and-delete,
     /// rslock, and what the scripts cost the servers
     Lease(lease::Args),
@@ -54,6 +60,9 @@ enum Command {
     Compare(compare::Args),
     /// Write RESULTS.md from records, and hold them against the targets
     Results(results::Args),
+    /// A process of `contend` in which many tasks wait
+    #[command(name = contend::CROWD, hide = true)]
+    ContendCrowd,
     /// One process of `contend`; it takes its order from stdin
     #[command(name = contend::WORKER, hide = true)]
     ContendWorker,
@@ -81,6 +90,7 @@ fn main() -> ExitCode {
     }
     let Cli { command, outputs } = Cli::parse();
     let done = match command {
+        Command::All(args) => all::run(&args),
         Command::Lease(args) => ask("lease", &args, &outputs, lease::run),
         Command::Contend(args) => ask("contend", &args, &outputs, contend::run),
         Command::Sale(args) => ask("sale", &args, &outputs, sale::run),
@@ -91,6 +101,7 @@ fn main() -> ExitCode {
             return compare::run(&args).unwrap_or_else(|error| fail(&error));
         }
         Command::Results(args) => results::run(&args),
+        Command::ContendCrowd => contend::wait(),
         Command::ContendWorker => contend::work(),
         Command::FailoverHolder => failover::hold(),
         Command::BareSidecar => sidecar::bare::serve(),

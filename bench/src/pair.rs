@@ -8,17 +8,16 @@ use std::{
 use anyhow::Context as _;
 use futures_util::{StreamExt as _, future::join_all, stream::FuturesUnordered};
 use leasehold::{Leases, Resource};
-use leasehold_stack::{Stack, StackConfig, Stderr};
 use redis::{Script, aio::MultiplexedConnection};
 use rslock::LockManager;
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use uuid::Uuid;
 
 use crate::{
+    beside::Beside,
     lease::Round,
     limit::Limit,
     peers::{Library, Peer},
-    report::Report,
     servers::{self, Servers, TTL},
     stats::{float, histogram, micros},
 };
@@ -47,20 +46,10 @@ pub(crate) enum Contestant {
     Peer(Peer),
 }
 
-/// A Postgres for advisory locks. They write nothing, so it is like any other.
-pub(crate) struct Advisory {
-    pub(crate) pool: PgPool,
-    _stack: Stack,
-}
-
-impl Advisory {
-    pub(crate) async fn start(report: &mut Report) -> anyhow::Result<Self> {
-        let config = StackConfig { lease_nodes: 0, ..StackConfig::default() };
-        let stack = Stack::start(config, &Stderr::new()).await?;
-        report.on(&stack).await?;
-        let pool = PgPoolOptions::new().max_connections(ADVISORY_CONNECTIONS);
-        Ok(Self { pool: pool.connect(&stack.database_url()).await?, _stack: stack })
-    }
+/// Connections for advisory locks.
+pub(crate) async fn advisory_pool(beside: &Beside) -> anyhow::Result<PgPool> {
+    let pool = PgPoolOptions::new().max_connections(ADVISORY_CONNECTIONS);
+    Ok(pool.connect(&beside.database_url()).await?)
 }
 
 impl Contestant {
@@ -93,7 +82,7 @@ impl Contestant {
         match self {
             Self::Ours(_) | Self::Limit(_) | Self::Advisory(_) => &[],
             // redlock takes with a script; what that calls is not sent.
-            Self::Peer(peer) if peer.library == Library::Redlock => &[],
+            Self::Peer(peer) if peer.library != Library::RedisPy => &[],
             Self::Bare(..) | Self::Rslock(_) | Self::Peer(_) => &["set"],
         }
     }

@@ -43,15 +43,18 @@ pub(crate) enum Library {
     Redlock,
     /// Its asyncio Lock, on one node
     RedisPy,
+    /// The lock service of one etcd server, by its HTTP gateway
+    Etcd,
 }
 
 impl Library {
-    pub(crate) const ALL: [Self; 2] = [Self::Redlock, Self::RedisPy];
+    pub(crate) const ALL: [Self; 3] = [Self::Redlock, Self::RedisPy, Self::Etcd];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Redlock => "redlock",
             Self::RedisPy => "redis-py",
+            Self::Etcd => "etcd",
         }
     }
 
@@ -62,14 +65,14 @@ impl Library {
 
     const fn language(self) -> &'static str {
         match self {
-            Self::Redlock => "node",
+            Self::Redlock | Self::Etcd => "node",
             Self::RedisPy => "python",
         }
     }
 
     const fn interpreter(self) -> &'static str {
         match self {
-            Self::Redlock => "node",
+            Self::Redlock | Self::Etcd => "node",
             Self::RedisPy => "python3",
         }
     }
@@ -78,6 +81,7 @@ impl Library {
         match self {
             Self::Redlock => "redlock.mjs",
             Self::RedisPy => "redis_lock.py",
+            Self::Etcd => "etcd.mjs",
         }
     }
 
@@ -86,6 +90,7 @@ impl Library {
         match self {
             Self::Redlock => &["package.json", "package-lock.json"],
             Self::RedisPy => &["requirements.txt"],
+            Self::Etcd => &[],
         }
     }
 
@@ -96,6 +101,7 @@ impl Library {
                 "python3 -m pip install --target=. --only-binary=:all: --requirement=requirements.txt \
                  --require-hashes --no-deps"
             }
+            Self::Etcd => "",
         }
     }
 
@@ -106,7 +112,8 @@ impl Library {
     pub(crate) async fn program(self) -> anyhow::Result<Program> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(self.script());
         anyhow::ensure!(script.exists(), "{} is not there any more", script.display());
-        let packages = self.packages().await?;
+        let packages =
+            if self.lists().is_empty() { PathBuf::new() } else { self.packages().await? };
         Ok(Program { path: self.interpreter().into(), args: vec![script, packages] })
     }
 

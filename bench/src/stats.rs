@@ -8,8 +8,9 @@ use hdrhistogram::Histogram;
 /// The longest time that is told from a longer one, in microseconds: one minute.
 const LONGEST_US: u64 = 60_000_000;
 
+/// Of those that are there: a round without an answer has NaN.
 pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.into_iter().collect();
+    let mut values: Vec<f64> = values.into_iter().filter(|value| !value.is_nan()).collect();
     values.sort_by(f64::total_cmp);
     let upper = values.get(values.len() / 2).copied().unwrap_or_default();
     // Of an even number, neither of the two in the middle alone: of two, that would be the larger.
@@ -41,7 +42,8 @@ pub(crate) fn float(count: u64) -> f64 {
 pub(crate) struct Times {
     all: Histogram<u64>,
     round: Histogram<u64>,
-    /// Of each round that had times, its 50th and 99th percentile.
+    /// Of each round its 50th and 99th percentile; NaN where there were no times, so that rounds of the same
+    /// place stay side by side.
     rounds: Vec<[f64; 2]>,
 }
 
@@ -60,9 +62,11 @@ impl Times {
 
     /// What was recorded since the last call was one round.
     pub(crate) fn end_round(&mut self) -> anyhow::Result<()> {
-        if !self.round.is_empty() {
-            self.rounds.push([0.5, 0.99].map(|at| float(self.round.value_at_quantile(at))));
-        }
+        let is_empty = self.round.is_empty();
+        self.rounds.push([0.5, 0.99].map(|at| match is_empty {
+            true => f64::NAN,
+            false => float(self.round.value_at_quantile(at)),
+        }));
         self.all.add(&self.round)?;
         self.round.reset();
         Ok(())
@@ -107,14 +111,14 @@ mod tests {
             times.end_round().unwrap();
         }
         times.end_round().unwrap();
-        assert_eq!(format!("{:?}", times.of_rounds()), "[[10.0, 20.0], [10.0, 20.0]]");
+        assert_eq!(format!("{:?}", times.of_rounds()), "[[10.0, 20.0, NaN], [10.0, 20.0, NaN]]");
         assert_eq!((times.len(), times.counts()), (10, vec![(10, 5), (20, 5)]));
     }
 
     #[test]
     fn a_median_is_in_the_middle_also_of_an_even_number() {
         let cases: [(&[f64], &str); 4] =
-            [(&[], "0"), (&[3.0], "3"), (&[29.0, 9.0], "19"), (&[7.0, 1.0, 2.0], "2")];
+            [(&[], "0"), (&[3.0], "3"), (&[29.0, 9.0], "19"), (&[7.0, f64::NAN, 1.0, 2.0], "2")];
         for (values, expected) in cases {
             assert_eq!(median(values.iter().copied()).to_string(), expected);
         }

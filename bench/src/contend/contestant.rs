@@ -7,6 +7,7 @@ use leasehold::{Lease, Leases, Resource};
 use redis::aio::MultiplexedConnection;
 use rslock::{LockGuard, LockManager};
 use serde::{Deserialize, Serialize};
+use sqlx::{Connection as _, PgConnection};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::handover::Handover;
@@ -36,6 +37,10 @@ pub(super) enum Kind {
     Redlock,
     /// redis-py's asyncio Lock, with its defaults: pauses of 100 ms (one node only)
     RedisPy,
+    /// Postgres' advisory locks, a connection for each task (beside one node only)
+    Advisory,
+    /// The lock service of one etcd server (beside one node only)
+    Etcd,
     /// Prototype: a token in a list, BLPOP and RPUSH on connections of one's own (one node only)
     Blpop,
 }
@@ -45,6 +50,7 @@ pub(super) enum Contestant {
     Rslock(LockManager),
     LocalHandover(Arc<Handover>),
     Blpop(Vec<Arc<Mutex<MultiplexedConnection>>>),
+    Advisory(Vec<Arc<Mutex<PgConnection>>>),
 }
 
 /// What is held in the section.
@@ -53,6 +59,7 @@ pub(super) enum Held {
     Rslock(LockGuard),
     LocalHandover(Arc<Handover>, String),
     Blpop(OwnedMutexGuard<MultiplexedConnection>),
+    Advisory(OwnedMutexGuard<PgConnection>),
 }
 
 impl Kind {
@@ -65,6 +72,8 @@ impl Kind {
             Self::Blpop => "blpop",
             Self::Redlock => Library::Redlock.name(),
             Self::RedisPy => Library::RedisPy.name(),
+            Self::Advisory => "advisory",
+            Self::Etcd => Library::Etcd.name(),
         }
     }
 
@@ -73,6 +82,7 @@ impl Kind {
         match self {
             Self::Redlock => Some(Library::Redlock),
             Self::RedisPy => Some(Library::RedisPy),
+            Self::Etcd => Some(Library::Etcd),
             _ => None,
         }
     }
@@ -80,7 +90,7 @@ impl Kind {
     /// Commands that it sends other than by script and that scripts could call too.
     pub(super) fn plain(self) -> &'static [&'static str] {
         match self {
-            Self::Ours | Self::LocalHandover | Self::Redlock => &[],
+            Self::Ours | Self::LocalHandover | Self::Redlock | Self::Advisory | Self::Etcd => &[],
             Self::Rslock | Self::Rslock5ms | Self::RedisPy => &["set"],
             Self::Blpop => &["rpush"],
         }
@@ -115,7 +125,17 @@ impl Kind {
                 let nodes = servers::connections(urls).await?;
                 Contestant::LocalHandover(Arc::new(Handover::new(nodes, self.resource())))
             }
-            Self::Redlock | Self::RedisPy => bail!("{} is another program", self.name()),
+            Self::Redlock | Self::RedisPy | Self::Etcd => {
+                bail!("{} is another program", self.name())
+            }
+            Self::Advisory => {
+                let mut connections = Vec::new();
+                for _ in 0..tasks {
+                    let url = urls.first().context("no database")?;
+                    connections.push(Arc::new(Mutex::new(PgConnection::connect(url).await?)));
+                }
+                Contestant::Advisory(connections)
+            }
             Self::Blpop => {
                 ensure!(urls.len() == 1, "blpop knows no quorum");
                 let mut connections = Vec::new();
@@ -146,6 +166,13 @@ impl Contestant {
                 pop.arg(resource.as_str()).arg(0).exec_async(&mut *connection).await?;
                 Held::Blpop(connection)
             }
+            Self::Advisory(connections) => {
+                let connection = connections.get(task).context("a connection for each task")?;
+                let mut connection = Arc::clone(connection).lock_owned().await;
+                let lock = sqlx::query("select pg_advisory_lock(hashtextextended($1, 0))");
+                let _done = lock.bind(resource.as_str()).execute(&mut *connection).await?;
+                Held::Advisory(connection)
+            }
         })
     }
 }
@@ -161,6 +188,12 @@ impl Held {
             Self::Blpop(mut connection) => {
                 let mut push = redis::cmd("RPUSH");
                 push.arg(resource.as_str()).arg("token").exec_async(&mut *connection).await?;
+            }
+            Self::Advisory(mut connection) => {
+                let unlock = "select pg_advisory_unlock(hashtextextended($1, 0))";
+                let unlock = sqlx::query_scalar(unlock).bind(resource.as_str());
+                let was_held: bool = unlock.fetch_one(&mut *connection).await?;
+                ensure!(was_held, "an advisory lock was not held");
             }
         }
         Ok(())

@@ -104,7 +104,8 @@ impl Measured {
         let millis = u64::try_from(self.ttl.as_millis()).unwrap_or(u64::MAX);
         let case = Case::default().with("fault", fault).with("nodes", u64::from(nodes));
         let why = self.broken.clone().unwrap_or_default();
-        let gaps = self.counted();
+        // A round that missed has no value, and keeps its place.
+        let gaps: Vec<f64> = self.gaps.iter().map(|gap| gap.unwrap_or(f64::NAN)).collect();
         let ttl = self.ttl.as_secs_f64() * 1000.0;
         let [what, by_ttl] = self.what();
         let entry = report

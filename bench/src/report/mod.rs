@@ -8,7 +8,7 @@ mod record;
 pub(crate) mod samples;
 mod table;
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 use anyhow::Context as _;
 use leasehold_stack::Stack;
@@ -18,7 +18,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 pub(crate) use self::{
     page::facts,
     record::{Better, Case, Figure, Record},
-    table::{Table, number, ratio, tables},
+    table::{Table, contestants, number, ratios, span, tables},
 };
 use crate::stats::Times;
 
@@ -38,6 +38,7 @@ pub(crate) struct Outputs {
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     versions: BTreeMap<String, String>,
+    skipped: Vec<String>,
     figures: Vec<Figure>,
 }
 
@@ -54,6 +55,21 @@ impl Report {
     pub(crate) async fn on(&mut self, stack: &Stack) -> anyhow::Result<()> {
         self.versions.extend(machine::servers(stack).await?);
         Ok(())
+    }
+
+    /// Notes the version of something else.
+    pub(crate) fn with(&mut self, what: &str, version: &str) {
+        self.versions.insert(what.to_owned(), version.to_owned());
+    }
+
+    /// Says what could not be measured, and why, once.
+    #[expect(clippy::print_stdout, reason = "whoever reads the table is to know what is not in it")]
+    pub(crate) fn skip(&mut self, what: &str, why: impl fmt::Display) {
+        let line = format!("{what}: {why}");
+        if !self.skipped.contains(&line) {
+            println!("skipped: {line}");
+            self.skipped.push(line);
+        }
     }
 
     /// What follows is of this contestant in this case.
@@ -79,6 +95,7 @@ impl Report {
             versions: self.versions,
             arguments: without_outputs(std::env::args().skip(1)),
             configuration,
+            skipped: self.skipped,
             figures: self.figures,
         };
         if let Some(path) = &outputs.json {
@@ -133,7 +150,8 @@ impl Entry<'_> {
         let (metric, unit, void) = (metric.to_owned(), unit.to_owned(), self.void.clone());
         // Neither what does not count nor what was not measured (zero by zero) is a value.
         let counts = void.is_none();
-        let values = values.into_iter().filter(|value| counts && value.is_finite()).collect();
+        let values = values.into_iter().map(|value| value.is_finite().then_some(value));
+        let values = if counts { values.collect() } else { Vec::new() };
         let histogram = if counts { histogram } else { Vec::new() };
         self.figures.push(Figure {
             contestant,
@@ -184,7 +202,7 @@ mod tests {
             "µs",
             vec![1.0],
         );
-        assert_eq!(report.figures[0].values.len(), 1);
+        assert_eq!(report.figures[0].values, [Some(1.0), None]);
         assert_eq!(report.figures[0].name(), "ours, pairs, nodes 3");
         assert_eq!(report.figures[1].values.len(), 0);
         assert_eq!(report.figures[1].void.as_deref(), Some("two at once"));

@@ -25,6 +25,9 @@ pub(crate) struct Record {
     pub(crate) arguments: Vec<String>,
     /// The arguments as they were understood, defaults included.
     pub(crate) configuration: Value,
+    /// What could not be measured, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) skipped: Vec<String>,
     pub(crate) figures: Vec<Figure>,
 }
 
@@ -53,9 +56,9 @@ pub(crate) struct Figure {
     pub(crate) metric: String,
     pub(crate) unit: String,
     pub(crate) better: Better,
-    /// One for each round, in their order: rounds of the same place ran side by side. One alone is
-    /// over all rounds.
-    pub(crate) values: Vec<f64>,
+    /// One for each round, in their order: rounds of the same place ran side by side. `null` where a round
+    /// had nothing to tell. One alone is over all rounds.
+    pub(crate) values: Vec<Option<f64>>,
     /// Why it does not count, if it does not: then there are no values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) void: Option<String>,
@@ -172,6 +175,11 @@ impl Record {
 }
 
 impl Figure {
+    /// The values of those rounds that had one.
+    pub(crate) fn counted(&self) -> Vec<f64> {
+        self.values.iter().flatten().copied().collect()
+    }
+
     /// What it is called where only its own question is shown.
     pub(crate) fn name(&self) -> String {
         match self.case.to_string() {

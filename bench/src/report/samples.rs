@@ -10,7 +10,7 @@ pub(crate) fn figure(contestant: &str, tasks: u64, values: &[f64]) -> Figure {
         metric: "pairs".to_owned(),
         unit: "1/s".to_owned(),
         better: Better::Higher,
-        values: values.to_vec(),
+        values: values.iter().copied().map(Some).collect(),
         void: None,
         histogram: Vec::new(),
     }
@@ -33,6 +33,7 @@ pub(crate) fn record(figures: Vec<Figure>) -> Record {
         versions: [("redis".to_owned(), "7.0".to_owned())].into(),
         arguments: vec!["lease".to_owned()],
         configuration: serde_json::json!({"round_ms": 1000, "rounds": 3, "tasks": [1, 64]}),
+        skipped: Vec::new(),
         figures,
     }
 }

@@ -1,17 +1,35 @@
-//! Figures of a record side by side: a table for each metric, a row for each case, ratios first.
+//! Figures of a record side by side: a table for each kind of case, a row for each contestant in each case,
+//! ratios first.
 
-use super::record::{Better, Case, Figure, Record};
-use crate::stats::{median, median_ratio};
+use super::record::{Better, Case, Figure, Record, Setting};
+use crate::stats::median;
 
-/// One metric of all contestants.
+/// All figures of one kind of case: those that name the same sizes, and have the same names for the rest.
 pub(crate) struct Table<'a> {
-    pub(crate) metric: &'a str,
-    pub(crate) unit: &'a str,
-    pub(crate) better: Better,
+    /// What all its rows have in common.
+    pub(crate) common: Case,
+    /// The names of what differs between them.
+    sizes: Vec<&'a str>,
     /// What the ratios are of: this one and each of the others.
     reference: &'a str,
-    pub(crate) contestants: Vec<&'a str>,
-    rows: Vec<(&'a Case, Vec<Option<&'a Figure>>)>,
+    metrics: Vec<Metric<'a>>,
+    rows: Vec<Row<'a>>,
+}
+
+/// One column.
+struct Metric<'a> {
+    name: &'a str,
+    unit: &'a str,
+    better: Better,
+}
+
+/// One contestant in one case.
+struct Row<'a> {
+    case: &'a Case,
+    contestant: &'a str,
+    figures: Vec<Option<&'a Figure>>,
+    /// Of the first column: the reference's to this one's.
+    ratio: Option<f64>,
 }
 
 /// The contestants of a record, in the order they were told.
@@ -31,80 +49,135 @@ pub(crate) fn in_order<T: PartialEq>(all: impl Iterator<Item = T>) -> Vec<T> {
 
 /// All tables of a record.
 pub(crate) fn tables(record: &Record) -> Vec<Table<'_>> {
-    let metrics = in_order(record.figures.iter().map(|figure| (&figure.metric, &figure.unit)));
-    metrics.into_iter().map(|(metric, unit)| Table::of(record, metric, unit)).collect()
+    let kinds = in_order(record.figures.iter().map(|figure| kind(&figure.case)));
+    kinds.iter().map(|wanted| Table::of(record, wanted)).collect()
+}
+
+/// What cases that belong into one table have in common.
+fn kind(case: &Case) -> Vec<(&str, Option<&str>)> {
+    let setting = |setting| match setting {
+        &Setting::Size(_) => None,
+        Setting::Name(name) => Some(name.as_str()),
+    };
+    case.0.iter().map(|(name, of)| (name.as_str(), setting(of))).collect()
 }
 
 impl<'a> Table<'a> {
-    fn of(record: &'a Record, metric: &'a str, unit: &'a str) -> Self {
-        let figures: Vec<&Figure> = record
-            .figures
-            .iter()
-            .filter(|figure| figure.metric == metric && figure.unit == unit)
-            .collect();
-        let contestants = in_order(figures.iter().map(|figure| figure.contestant.as_str()));
-        let cases = in_order(figures.iter().map(|figure| &figure.case));
-        let row = |case: &'a Case| {
-            let at = |of: &&str| {
-                figures.iter().find(|one| one.contestant == **of && one.case == *case).copied()
-            };
-            (case, contestants.iter().map(at).collect())
-        };
-        let rows = cases.into_iter().map(row).collect();
-        let better = figures.first().map_or(Better::Higher, |figure| figure.better);
+    fn of(record: &'a Record, wanted: &[(&str, Option<&str>)]) -> Self {
+        let figures = || record.figures.iter().filter(|figure| kind(&figure.case) == wanted);
+        let metrics = in_order(figures().map(|one| (one.metric.as_str(), one.unit.as_str())));
+        let metrics = metrics.into_iter().map(|(name, unit)| Metric {
+            name,
+            unit,
+            better: figures()
+                .find(|one| one.metric == name)
+                .map_or(Better::Lower, |one| one.better),
+        });
+        let metrics: Vec<_> = metrics.collect();
+        let cases = in_order(figures().map(|figure| &figure.case));
+        let contestants = in_order(figures().map(|figure| figure.contestant.as_str()));
+        let (common, sizes) = apart(&cases);
         // Whom a question is about is told first.
         let reference = contestants.first().copied().unwrap_or_default();
-        Self { metric, unit, better, reference, contestants, rows }
+        let mut rows = Vec::new();
+        for &case in &cases {
+            let of = |contestant: &str, metric: &Metric<'_>| {
+                figures().find(|one| {
+                    one.contestant == contestant
+                        && one.case == *case
+                        && (one.metric.as_str(), one.unit.as_str()) == (metric.name, metric.unit)
+                })
+            };
+            for &contestant in &contestants {
+                let figures: Vec<_> = metrics.iter().map(|metric| of(contestant, metric)).collect();
+                let both = metrics.first().and_then(|first| of(reference, first).zip(figures[0]));
+                let ratio = both.filter(|_| contestant != reference);
+                let ratio = ratio.and_then(|(ours, other)| ratio_of(ours, other));
+                if figures.iter().any(Option::is_some) {
+                    rows.push(Row { case, contestant, figures, ratio });
+                }
+            }
+        }
+        Self { common, sizes, reference, metrics, rows }
+    }
+
+    fn has_ratios(&self) -> bool {
+        self.rows.iter().any(|row| row.ratio.is_some())
     }
 
     pub(crate) fn title(&self) -> String {
-        let better = match self.better {
-            Better::Higher => "more is better",
-            Better::Lower => "less is better",
-        };
-        format!("{}, {} ({better})", self.metric, self.unit)
+        match self.common.to_string() {
+            common if common.is_empty() => "All".to_owned(),
+            common => common,
+        }
     }
 
+    /// What stands over the columns, those of the sizes and the contestant first.
     pub(crate) fn heads(&self) -> Vec<String> {
-        let ratios = self.contestants.iter().filter(|of| **of != self.reference);
-        let ratios = ratios.map(|of| format!("{} ÷ {of}", self.reference));
-        let names = self.contestants.iter().map(|of| (*of).to_owned());
-        ["case".to_owned()].into_iter().chain(ratios).chain(names).collect()
+        let ratio = self.has_ratios().then(|| format!("{} ÷ it", self.reference));
+        let metrics = self.metrics.iter().map(|metric| {
+            let better = match metric.better {
+                Better::Higher => '↑',
+                Better::Lower => '↓',
+            };
+            format!("{}, {} {better}", metric.name, metric.unit)
+        });
+        let sizes = self.sizes.iter().map(|name| (*name).to_owned());
+        sizes.chain(["of".to_owned()]).chain(ratio).chain(metrics).collect()
     }
 
     /// The cells of each row, as many as there are heads.
     pub(crate) fn rows(&self) -> Vec<Vec<String>> {
-        self.rows.iter().map(|(case, figures)| self.row(case, figures)).collect()
+        let has_ratios = self.has_ratios();
+        let cells = |row: &Row<'_>| {
+            let sizes = self.sizes.iter().map(|name| {
+                row.case.size(name).map_or_else(|| "–".to_owned(), |size| size.to_string())
+            });
+            let ratio = row.ratio.map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.2}"));
+            let ratio = has_ratios.then_some(ratio);
+            let figures = row.figures.iter();
+            let figures = figures.map(|figure| figure.map_or_else(|| "–".to_owned(), spread));
+            sizes.chain([row.contestant.to_owned()]).chain(ratio).chain(figures).collect()
+        };
+        self.rows.iter().map(cells).collect()
     }
 
-    fn row(&self, case: &Case, figures: &[Option<&Figure>]) -> Vec<String> {
-        let reference = self.contestants.iter().position(|of| *of == self.reference);
-        let ours = reference.and_then(|at| figures.get(at).copied().flatten());
-        let others = figures.iter().enumerate().filter(|(at, _)| Some(*at) != reference);
-        let ratios = others.map(|(_, other)| match (ours, other) {
-            (Some(ours), Some(other)) => {
-                ratio(ours, other).map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.2}"))
-            }
-            _ => "–".to_owned(),
-        });
-        let cells = figures.iter().map(|figure| figure.map_or_else(|| "–".to_owned(), spread));
-        let case = if case.0.is_empty() { "–".to_owned() } else { case.to_string() };
-        [case].into_iter().chain(ratios).chain(cells).collect()
+    /// How many of the first cells say what a row is of.
+    pub(crate) fn leading(&self) -> usize {
+        self.sizes.len() + 1
     }
+}
+
+/// What is the same in all cases, and the names of the sizes that are not.
+fn apart<'a>(cases: &[&'a Case]) -> (Case, Vec<&'a str>) {
+    let (mut common, mut sizes) = (Case::default(), Vec::new());
+    for (name, setting) in cases.first().into_iter().flat_map(|case| &case.0) {
+        if cases.iter().all(|case| case.0.get(name) == Some(setting)) {
+            common.0.insert(name.clone(), setting.clone());
+        } else {
+            sizes.push(name.as_str());
+        }
+    }
+    (common, sizes)
+}
+
+/// Of rounds side by side, those in which both had a value.
+pub(crate) fn ratios(ours: &Figure, other: &Figure) -> Vec<f64> {
+    if ours.values.len() != other.values.len() {
+        return Vec::new();
+    }
+    let both = ours.values.iter().zip(&other.values).filter_map(|(ours, other)| ours.zip(*other));
+    both.map(|(ours, other)| ours / other).filter(|ratio| ratio.is_finite()).collect()
 }
 
 /// The median of the ratios of rounds side by side; `None` if there is nothing to divide.
-pub(crate) fn ratio(ours: &Figure, other: &Figure) -> Option<f64> {
-    let both = !ours.values.is_empty() && ours.values.len() == other.values.len();
-    Some(median_ratio(&ours.values, &other.values)).filter(|ratio| both && ratio.is_finite())
+pub(crate) fn ratio_of(ours: &Figure, other: &Figure) -> Option<f64> {
+    let ratios = ratios(ours, other);
+    (!ratios.is_empty()).then(|| median(ratios))
 }
 
 /// The median, and the least and the most if there is more than one.
-fn spread(figure: &Figure) -> String {
-    if figure.void.is_some() {
-        return "void".to_owned();
-    }
-    let values = &figure.values;
+pub(crate) fn span(values: &[f64]) -> String {
     let least = values.iter().copied().fold(f64::INFINITY, f64::min);
     let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     match values.len() {
@@ -117,10 +190,18 @@ fn spread(figure: &Figure) -> String {
     }
 }
 
+fn spread(figure: &Figure) -> String {
+    if figure.void.is_some() {
+        return "void".to_owned();
+    }
+    span(&figure.counted())
+}
+
 /// With about three digits that mean something, and never an exponent.
 pub(crate) fn number(value: f64) -> String {
     match value.abs() {
-        size if !(1e-9..100.0).contains(&size) => format!("{value:.0}"),
+        size if size < 1e-9 => "0".to_owned(),
+        size if !(..100.0).contains(&size) => format!("{value:.0}"),
         size if size >= 10.0 => format!("{value:.1}"),
         size if size >= 0.1 => format!("{value:.2}"),
         _ => format!("{value:.4}"),
@@ -140,11 +221,36 @@ mod tests {
             figure("ours", 64, &[100.0]),
         ]);
         let tables = tables(&record);
-        assert_eq!(tables.len(), 1);
-        assert_eq!(tables[0].heads(), ["case", "ours ÷ rslock", "ours", "rslock"]);
+        assert_eq!((tables.len(), tables[0].title()), (1, "nodes 3".to_owned()));
+        assert_eq!(tables[0].heads(), ["tasks", "of", "ours ÷ it", "pairs, 1/s ↑"]);
         let rows = tables[0].rows();
-        assert_eq!(rows[0][1..], ["2.00", "30.0 (10.0–40.0)", "10.0 (5.00–20.0)"]);
-        assert_eq!(rows[1][1..], ["–", "100", "–"]);
+        assert_eq!(rows[0], ["1", "ours", "–", "30.0 (10.0–40.0)"]);
+        assert_eq!(rows[1], ["1", "rslock", "2.00", "10.0 (5.00–20.0)"]);
+        assert_eq!(rows[2], ["64", "ours", "–", "100"]);
+    }
+
+    #[test]
+    fn another_kind_of_case_is_another_table() {
+        let mut other = figure("ours", 1, &[1.0]);
+        other.case = Case::default().with("load", "rush").with("nodes", 3_u64);
+        let record = record(vec![figure("ours", 1, &[2.0]), other]);
+        let titles: Vec<_> = tables(&record).iter().map(Table::title).collect();
+        assert_eq!(titles, ["nodes 3, tasks 1", "load rush, nodes 3"]);
+    }
+
+    #[test]
+    fn rounds_stay_side_by_side_where_one_had_nothing_to_tell() {
+        let mut ours = figure("ours", 1, &[10.0, 40.0, 30.0]);
+        let mut other = figure("b", 1, &[5.0, 20.0, 60.0]);
+        let is = |ours: &Figure, other: &Figure, expected: &[f64]| {
+            assert_eq!(format!("{:?}", ratios(ours, other)), format!("{expected:?}"));
+        };
+        is(&ours, &other, &[2.0, 2.0, 0.5]);
+        ours.values[0] = None;
+        is(&ours, &other, &[2.0, 0.5]);
+        other.values = vec![None; 3];
+        is(&ours, &other, &[]);
+        assert_eq!(ratio_of(&ours, &other), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a figure is held against.
 
 use crate::{
-    report::{Figure, Record, number, ratio},
+    report::{Figure, Record, ratios, span},
     stats::median,
 };
 
@@ -76,28 +76,26 @@ impl Target {
         if let Some(why) = &figure.void {
             return Some((f64::NEG_INFINITY, Told::NotMet(format!("void: {why}"))));
         }
-        let beside = |name: &str| {
-            let is_it = |one: &&Figure| {
-                one.contestant == name && one.metric == figure.metric && one.case == figure.case
-            };
-            ratio(figure, record.figures.iter().find(is_it)?)
-        };
-        let alone = || (!figure.values.is_empty()).then(|| median(figure.values.iter().copied()));
-        let (value, margin) = match self.limit {
-            Limit::AtLeast(limit) => alone().map(|value| (value, value / limit))?,
-            Limit::AtMost(limit) => alone().map(|value| (value, limit / value))?,
-            Limit::TimesAtLeast(other, limit) => {
-                beside(other).map(|value| (value, value / limit))?
-            }
-            Limit::TimesAtMost(other, limit) => {
-                beside(other).map(|value| (value, limit / value))?
+        let (values, unit) = match self.limit {
+            Limit::AtLeast(_) | Limit::AtMost(_) => (figure.counted(), figure.unit.as_str()),
+            Limit::TimesAtLeast(other, _) | Limit::TimesAtMost(other, _) => {
+                let is_it = |one: &&Figure| {
+                    one.contestant == other
+                        && one.metric == figure.metric
+                        && one.case == figure.case
+                };
+                (ratios(figure, record.figures.iter().find(is_it)?), "×")
             }
         };
-        let unit = match self.limit {
-            Limit::AtLeast(_) | Limit::AtMost(_) => figure.unit.as_str(),
-            Limit::TimesAtLeast(..) | Limit::TimesAtMost(..) => "×",
+        if values.is_empty() {
+            return None;
+        }
+        let value = median(values.iter().copied());
+        let margin = match self.limit {
+            Limit::AtLeast(limit) | Limit::TimesAtLeast(_, limit) => value / limit,
+            Limit::AtMost(limit) | Limit::TimesAtMost(_, limit) => limit / value,
         };
-        let told = format!("{} {unit} ({})", number(value), figure.case);
+        let told = format!("{} {unit}; {}", span(&values), figure.case);
         Some((margin, if margin >= 1.0 { Told::Met(told) } else { Told::NotMet(told) }))
     }
 }
@@ -125,9 +123,9 @@ mod tests {
             figure("ours", 64, &[1.0]),
             figure("rslock", 64, &[2.0]),
         ]);
-        assert_eq!(TARGET.judge(&all), Told::NotMet("0.50 × (nodes 3, tasks 64)".to_owned()));
+        assert_eq!(TARGET.judge(&all), Told::NotMet("0.50 ×; nodes 3, tasks 64".to_owned()));
         let one = Target { sizes: &[("tasks", 1)], ..TARGET };
-        assert_eq!(one.judge(&all), Told::Met("1.50 × (nodes 3, tasks 1)".to_owned()));
+        assert_eq!(one.judge(&all), Told::Met("1.50 ×; nodes 3, tasks 1".to_owned()));
         let alone = Target { limit: Limit::AtMost(5.0), ..TARGET };
         assert!(matches!(alone.judge(&all), Told::Met(_)));
         let other = Target { sizes: &[("nodes", 5)], ..TARGET };

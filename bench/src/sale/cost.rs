@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use sqlx::PgPool;
 
-use super::{cpu, lane::Lane, market::Market, measured::Measured};
+use super::{lane::Lane, market::Market, measured::Measured};
 use crate::{
+    processor,
     report::{Case, Report},
     stats::{float, median},
 };
@@ -46,10 +47,10 @@ impl Reading {
         .fetch_one(market.pool())
         .await?;
         let cpu = [
-            cpu::of(market.serving(lane)),
-            market.node_pids().and_then(cpu::of),
-            cpu::of_family(&market.postgres_pids()),
-            cpu::of([std::process::id()]),
+            processor::of(market.serving(lane)),
+            market.node_pids().and_then(processor::of),
+            processor::of_family(&market.postgres_pids()),
+            processor::of([std::process::id()]),
         ];
         Ok(Self { at: Instant::now(), log, writes, cpu })
     }
@@ -87,7 +88,7 @@ pub(crate) async fn connections(pool: &PgPool, application: &str) -> anyhow::Res
 /// The columns: what it is called in a record, its unit, and the values of a lane's rounds.
 fn columns(measured: &Measured) -> [(String, &'static str, Vec<f64>); 7] {
     let of = |value: &dyn Fn(&Cost) -> Option<f64>| -> Vec<f64> {
-        measured.costs.iter().filter_map(value).filter(|value| value.is_finite()).collect()
+        measured.costs.iter().map(|cost| value(cost).unwrap_or(f64::NAN)).collect()
     };
     #[expect(clippy::cast_precision_loss, reason = "a handful of connections")]
     let connections = of(&|cost| Some(cost.connections as f64));
@@ -105,13 +106,18 @@ fn columns(measured: &Measured) -> [(String, &'static str, Vec<f64>); 7] {
     ]
 }
 
+/// Whether a round had a value: nobody's time by no answers is none.
+fn is_told(values: &[f64]) -> bool {
+    values.iter().any(|value| value.is_finite())
+}
+
 /// The medians of the columns.
 fn shown(measured: &Measured) -> Vec<String> {
     let digits = [0, 1, 0, 3, 3, 3, 3];
     let columns = columns(measured).into_iter().zip(digits);
-    let shown = columns.map(|((_, _, values), digits)| match values.as_slice() {
-        [] => "–".to_owned(),
-        _ => format!("{:.digits$}", median(values)),
+    let shown = columns.map(|((_, _, values), digits)| match is_told(&values) {
+        false => "–".to_owned(),
+        true => format!("{:.digits$}", median(values)),
     });
     shown.collect()
 }
@@ -146,7 +152,7 @@ pub(crate) fn tell(report: &mut Report, case: &Case, measured: &Measured) {
     let mut entry = report.of(&measured.lane.name(), case.clone());
     for (metric, unit, values) in columns(measured) {
         // How fast it writes is no virtue, and no vice.
-        if unit != "1/s" && !values.is_empty() {
+        if unit != "1/s" && is_told(&values) {
             entry = entry.lower(&metric, unit, values);
         }
     }

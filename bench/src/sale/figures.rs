@@ -24,8 +24,3 @@ pub(super) fn tell(report: &mut Report, case: &Case, all: &[Measured]) {
         cost::tell(report, case, measured);
     }
 }
-
-pub(super) fn memory(report: &mut Report, case: Case, bytes: u64) {
-    let mib = float(bytes) / 1024.0 / 1024.0;
-    report.of("replica", case).lower("most memory so far", "MiB", vec![mib]);
-}

@@ -20,7 +20,7 @@ use super::{
     offer::Offer,
     plain::{self, Plain},
 };
-use crate::report::Report;
+use crate::{memory, report::Report};
 
 /// How long it may take until the lease nodes vote, and the pause between two tries.
 const FIRST_LEASE_MAX: Duration = Duration::from_secs(60);
@@ -104,13 +104,8 @@ impl Market {
 
     /// The most memory that a replica ever had, in bytes; `None` where that cannot be known.
     pub(crate) fn memory(&self) -> Option<u64> {
-        let of = |replica: &Replica| {
-            let path = format!("/proc/{}/status", replica.process().pid());
-            let status = std::fs::read_to_string(path).ok()?;
-            let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-            Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
-        };
-        self.replicas.iter().filter_map(of).max()
+        let pids = self.replicas.iter().map(|replica| replica.process().pid());
+        pids.filter_map(memory::most).max()
     }
 
     /// Lets a round run on an offer, checks that what was told is what was sold, and says what it cost.

@@ -80,6 +80,11 @@ impl Measured {
         self.refused.add(&answers.refused, length)
     }
 
+    /// How long answers took, where all are of one kind.
+    pub(crate) fn times(&self) -> &Times {
+        if self.granted.times.len() > 0 { &self.granted.times } else { &self.refused.times }
+    }
+
     /// Final answers a second, round by round.
     pub(crate) fn rates(&self) -> Vec<f64> {
         self.granted.rates.iter().zip(&self.refused.rates).map(|(yes, no)| yes + no).collect()

@@ -4,7 +4,6 @@
 mod answers;
 mod closed;
 mod cost;
-mod cpu;
 mod database;
 mod figures;
 pub(crate) mod growth;
@@ -27,7 +26,7 @@ use self::{
 };
 use crate::{
     progress::Rounds,
-    report::{Case, Report},
+    report::{Case, Report, span},
     stats::float,
 };
 
@@ -69,7 +68,7 @@ pub(crate) struct Args {
     rush: usize,
 
     /// Rounds of each strategy, interleaved
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
 
     /// Length of a round in milliseconds
@@ -114,6 +113,9 @@ pub(crate) async fn run(args: &Args, report: &mut Report) -> anyhow::Result<()> 
     for &buyers in args.buyers.iter().filter(|&&buyers| buyers > 0) {
         closed_loop(args, &market, buyers, report).await?;
     }
+    if let Some(&buyers) = args.buyers.iter().max().filter(|&&buyers| buyers > 0) {
+        at_one_replica(args, &market, buyers, report).await?;
+    }
     for &arrivals in args.arrivals.iter().filter(|&&arrivals| arrivals > 0) {
         open_loop(args, &market, arrivals, report).await?;
     }
@@ -153,10 +155,27 @@ async fn closed_loop(
     cost::print(&all);
     let case = args.case("closed loop").with("buyers", buyers);
     figures::tell(report, &case, &all);
-    if let Some(bytes) = market.memory() {
-        figures::memory(report, case, bytes);
-        println!("  most memory of a replica: {:.1} MiB\n", float(bytes) / 1024.0 / 1024.0);
+    Ok(())
+}
+
+/// The most memory of a replica that has all buyers to itself: a new one, which has served nobody else.
+async fn at_one_replica(
+    args: &Args,
+    market: &Market,
+    buyers: usize,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let (length, mut mib) = (args.length(), Vec::new());
+    for number in 0..args.rounds {
+        let market = market.beside(&format!("alone_{number}"), 1).await?;
+        let offer = market.endless_offer(Lane::Strategy("leased")).await?;
+        let connections = market.connect(&offer, buyers).await?;
+        let _round = market.round(&offer, length / 2, closed::run(connections, length)).await?;
+        mib.extend(market.memory().map(|bytes| float(bytes) / 1024.0 / 1024.0));
     }
+    println!("most memory of a replica that has {buyers} buyers: {} MiB\n", span(&mib));
+    let case = Case::default().with("load", "all at one replica").with("buyers", buyers);
+    let _entry = report.of("leased", case).lower("most memory of the replica", "MiB", mib);
     Ok(())
 }
 

@@ -85,9 +85,13 @@ impl Market {
         Ok(Offer { lane: Lane::Strategy(strategy), ledger: Ledger::Sales(sales), urls, paths })
     }
 
-    /// One such sale, by its id, and its offer.
-    pub(crate) async fn one_sale(&self, strategy: &'static str) -> anyhow::Result<(Uuid, Offer)> {
-        let offer = self.sales(strategy, 1).await?;
+    /// An offer of one sale, with its id.
+    pub(crate) async fn one_offer(
+        &self,
+        lane: Lane,
+        tickets: u32,
+    ) -> anyhow::Result<(Uuid, Offer)> {
+        let offer = self.offer(lane, tickets).await?;
         match &offer.ledger {
             Ledger::Sales(sales) if sales.len() == 1 => Ok((sales[0], offer)),
             other => anyhow::bail!("not one sale: {other:?}"),

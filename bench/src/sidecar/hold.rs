@@ -14,9 +14,9 @@ use leasehold_stack::LeaseNode;
 use super::{
     Args, Spread,
     client::{Client, Door},
-    process,
 };
 use crate::{
+    memory, processor,
     progress::Rounds,
     report::{Case, Report},
     servers::Servers,
@@ -35,6 +35,9 @@ const LAST_TTL_MS: u64 = 1000;
 /// How long it may take until all are free.
 const FREE_MAX: Duration = Duration::from_secs(60);
 
+/// Why nothing is known of a process.
+const NO_TABLE: &str = "a process is not there to be asked: this needs Linux";
+
 /// How often is looked whether they are.
 const LOOK: Duration = Duration::from_millis(2);
 
@@ -45,6 +48,11 @@ pub(super) enum Kept {
     ByLink,
     /// Each by a time of its own, which is over in the end.
     ByRenewal,
+}
+
+/// Processor time of a process so far.
+fn used(pid: u32) -> anyhow::Result<Duration> {
+    processor::of([pid]).context(NO_TABLE)
 }
 
 /// Rounds, a value of each.
@@ -136,12 +144,12 @@ impl Round<'_> {
             }
             Kept::ByRenewal => None,
         };
-        let before = process::memory(self.pid)?;
+        let before = memory::now(self.pid).context(NO_TABLE)?;
         let begun = Instant::now();
         let ids = self.acquire(link.as_ref().map(|(_, link)| link.as_str()))?;
         measured.acquired.push(begun.elapsed().as_secs_f64());
         self.hold(Duration::from_millis(hold_ms), measured)?;
-        let more = process::memory(self.pid)?.saturating_sub(before);
+        let more = memory::now(self.pid).context(NO_TABLE)?.saturating_sub(before);
         measured.bytes.push(float(more) / f64::from(self.count));
         let held = self.gauge("sidecar_leases")?;
         anyhow::ensure!(held == self.count, "{held} of {} are left", self.count);
@@ -167,14 +175,13 @@ impl Round<'_> {
     fn hold(&self, time: Duration, measured: &mut Measured) -> anyhow::Result<()> {
         let pids: Option<Vec<u32>> = self.servers.stack.nodes.iter().map(LeaseNode::pid).collect();
         let pids = pids.context("the nodes are not ours to count")?;
-        let of_nodes =
-            || pids.iter().map(|pid| process::processor(*pid)).collect::<Result<Vec<_>, _>>();
+        let of_nodes = || pids.iter().map(|pid| used(*pid)).collect::<Result<Vec<_>, _>>();
         let renewed = self.counter("lease_renewals_total")?;
-        let (begun, sidecar, nodes) = (Instant::now(), process::processor(self.pid)?, of_nodes()?);
+        let (begun, sidecar, nodes) = (Instant::now(), used(self.pid)?, of_nodes()?);
         thread::sleep(time);
         let seconds = begun.elapsed().as_secs_f64();
         let share = |after: Duration, before: Duration| (after - before).as_secs_f64() / seconds;
-        measured.sidecar.push(share(process::processor(self.pid)?, sidecar));
+        measured.sidecar.push(share(used(self.pid)?, sidecar));
         let shares = of_nodes()?.into_iter().zip(nodes).map(|(after, before)| share(after, before));
         measured.nodes.extend(shares);
         let renewals = self.counter("lease_renewals_total")? - renewed;

@@ -6,8 +6,9 @@ use hdrhistogram::Histogram;
 use leasehold::{Leases, Resource};
 use leasehold_stack::Sidecar;
 
-use super::{Args, Spread, bare::Bare, client::Door, process};
+use super::{Args, Spread, bare::Bare, client::Door};
 use crate::{
+    processor,
     progress::Rounds,
     report::{Case, Report},
     servers::Servers,
@@ -161,24 +162,24 @@ fn nothing(door: &Door, end: Instant) -> anyhow::Result<Histogram<u64>> {
 
 impl Measured {
     async fn round(&mut self, span: Duration) -> anyhow::Result<()> {
-        let before = self.used()?;
+        let before = self.used();
         let times = self.lane.round(span).await?;
         self.times.add_round(&times)?;
-        if let Some((before, after)) = before.zip(self.used()?) {
+        if let Some((before, after)) = before.zip(self.used()) {
             self.processor.push(float(micros(after - before)) / float(times.len()));
         }
         Ok(())
     }
 
     /// Processor time so far of the process that holds this lane's leases.
-    fn used(&self) -> anyhow::Result<Option<Duration>> {
+    fn used(&self) -> Option<Duration> {
         let pid = match &self.lane {
             Lane::Crate(_) => std::process::id(),
             Lane::Pairs(sidecar, _) => sidecar.process().pid(),
             Lane::Bare(bare) => bare.process.pid(),
-            Lane::Nothing(_) => return Ok(None),
+            Lane::Nothing(_) => return None,
         };
-        process::processor(pid).map(Some)
+        processor::of([pid])
     }
 
     fn ratio(&self, beside: &Self) -> Spread {

@@ -6,7 +6,6 @@ pub(crate) mod bare;
 mod client;
 mod hold;
 mod hop;
-mod process;
 
 use std::time::Duration;
 

@@ -42,7 +42,8 @@ pub(super) fn rounds(record: &Record) -> Vec<Chart> {
     let is_rate = |figure: &Figure| figure.better == Better::Higher && figure.values.len() > 1;
     charts(record, is_rate, |figures| {
         let of = |figure: &Figure| {
-            (1_u64..).map(float).zip(figure.values.iter().copied()).collect::<Vec<_>>()
+            let numbered = (1_u64..).map(float).zip(&figure.values);
+            numbered.filter_map(|(round, value)| Some((round, (*value)?))).collect::<Vec<_>>()
         };
         let lines: Vec<_> = lines(record, figures, of);
         let count = figures.iter().map(|figure| figure.values.len()).max().unwrap_or_default();
@@ -96,8 +97,9 @@ fn curves(
     let of = |contestant: &&str| {
         let of_one = group.iter().filter(|figure| figure.contestant == *contestant);
         let mut points: Vec<_> = of_one
-            .filter_map(|figure| Some((figure.case.size(name)?, &figure.values)))
-            .map(|(size, values)| (float(size), median(values.iter().copied())))
+            .filter_map(|figure| Some((figure.case.size(name)?, figure.counted())))
+            .filter(|(_, values)| !values.is_empty())
+            .map(|(size, values)| (float(size), median(values)))
             .collect();
         points.sort_by(|one, other| one.0.total_cmp(&other.0));
         points

@@ -4,6 +4,8 @@ mod axis;
 mod chart;
 mod charts;
 
+use std::fmt::Write as _;
+
 use super::{
     record::Record,
     table::{Table, contestants, tables},
@@ -68,6 +70,7 @@ pub(crate) fn facts(record: &Record) -> Vec<(String, String)> {
     ];
     let versions = record.versions.iter().map(|(name, version)| (name.clone(), version.clone()));
     facts.extend(versions);
+    facts.extend(record.skipped.iter().map(|line| ("skipped".to_owned(), line.clone())));
     let void = record.figures.iter().filter_map(|figure| Some((figure, figure.void.as_ref()?)));
     facts.extend(void.map(|(figure, why)| (format!("void: {}", figure.name()), why.clone())));
     facts
@@ -82,18 +85,27 @@ fn section(title: &str, about: &str, charts: &[chart::Chart]) -> String {
     format!("<h2>{title}</h2>\n<p>{about}</p>\n<div class=\"charts\">{charts}</div>\n")
 }
 
+/// Beside long names the figures would be off a phone: sizes stand below who has them.
 fn table(table: &Table<'_>) -> String {
-    let heads: String =
-        table.heads().iter().map(|head| format!("<th>{}</th>", escaped(head))).collect();
-    let row = |cells: &Vec<String>| {
-        let cells: String =
-            cells.iter().map(|cell| format!("<td>{}</td>", escaped(cell))).collect();
-        format!("<tr>{cells}</tr>\n")
+    let leading = table.leading();
+    let cells = |tag: &str, of: &[String]| {
+        of.iter().map(|cell| format!("<{tag}>{}</{tag}>", escaped(cell))).collect::<String>()
     };
-    let rows: String = table.rows().iter().map(row).collect();
+    let (heads, mut rows) = (table.heads(), String::new());
+    for row in table.rows() {
+        let (lead, figures) = row.split_at(leading);
+        let (who, sizes) =
+            lead.split_last().map_or(("", lead), |(who, sizes)| (who.as_str(), sizes));
+        let sizes = heads.iter().zip(sizes).map(|(name, size)| format!("{name} {size}"));
+        let sizes = escaped(&sizes.collect::<Vec<_>>().join(", "));
+        let figures = cells("td", figures);
+        let who = escaped(who);
+        writeln!(rows, "<tr><th>{who}<small>{sizes}</small></th>{figures}</tr>").ok();
+    }
     format!(
-        "<h3>{}</h3>\n<div class=\"scroll\"><table><tr>{heads}</tr>\n{rows}</table></div>\n",
-        escaped(&table.title())
+        "<h3>{}</h3>\n<div class=\"scroll\"><table><tr><th></th>{}</tr>\n{rows}</table></div>\n",
+        escaped(&table.title()),
+        cells("th", heads.get(leading..).unwrap_or_default()),
     )
 }
 

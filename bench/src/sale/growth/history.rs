@@ -28,6 +28,29 @@ const TABLES: [&str; 4] = [
      select $1::uuid, i + 1, null, 'past', 1, 1, AT from generate_series(1, $2) as i",
 ];
 
+/// People in the waiting list of a sale that is sold out: `ID` and `AT` as above, behind the sale's version.
+const LIST: [&str; 3] = [
+    "insert into claims (id, sale_id, buyer, quantity, refunded, status, total_minor, seq, created_at) \
+     select ID, $1::uuid, 'listed-' || i, 1, 0, 'waiting', 2500, s.version + i, AT \
+     from generate_series(1, $2) as i, sales s where s.id = $1",
+    "insert into events (sale_id, seq, at, kind, claim_id, buyer, quantity, total_minor) \
+     select $1::uuid, s.version + i, AT, 'queued', ID, 'listed-' || i, 1, 2500 \
+     from generate_series(1, $2) as i, sales s where s.id = $1",
+    "update sales set waiting = waiting + $2::integer, version = version + $2 where id = $1",
+];
+
+/// Puts so many into the sale's waiting list.
+pub(crate) async fn list(pool: &PgPool, sale: Uuid, people: i64) -> anyhow::Result<()> {
+    let mut tx = pool.begin().await?;
+    for step in LIST {
+        // No input is in it.
+        let step = sqlx::AssertSqlSafe(step.replace("ID", ID).replace("AT", AT));
+        let _done = sqlx::query(step).bind(sale).bind(people).execute(&mut *tx).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
 /// Writes it into the tables as they are, with every constraint and index.
 pub(crate) async fn write(pool: &PgPool, sale: Uuid, purchases: i64) -> anyhow::Result<()> {
     let mut tx = pool.begin().await?;

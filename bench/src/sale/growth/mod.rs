@@ -29,6 +29,11 @@ pub(crate) struct Args {
     #[arg(long, value_delimiter = ',', default_value = "100,1000,5000,20000")]
     waiting: Vec<u64>,
 
+    /// People in the waiting list of a sale that is sold out, while others ask for what is not there; 0 to leave
+    /// this out
+    #[arg(long, value_delimiter = ',', default_value = "1,100,10000")]
+    listed: Vec<u32>,
+
     /// Purchases that the sale has behind it, each size in a database of its own; 0 to leave this out. Ten
     /// million (10000000) take some minutes to write and some gigabytes
     #[arg(long, value_delimiter = ',', default_value = "1000,10000,100000,1000000")]
@@ -39,13 +44,16 @@ pub(crate) struct Args {
     buyers: usize,
 
     /// Rounds of each size, interleaved
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
 
     /// Length of a round in milliseconds
     #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u64).range(50..=60_000))]
     round_ms: u64,
 }
+
+/// What the people in a waiting list are called in a case.
+const LISTED: &str = "in the waiting list";
 
 /// Replicas where it is not them that grow.
 const REPLICAS: u16 = 3;
@@ -79,7 +87,7 @@ pub(crate) async fn run(args: &Args, report: &mut Report) -> anyhow::Result<()> 
     );
     println!("after each round, Postgres has what was acknowledged, or this ends with an error\n");
     // Before anything is started: what is started is given the same limit.
-    let waiting = affordable(&wanted(&args.waiting));
+    let waiting = affordable(&wanted(&args.waiting), report);
     let replicas = wanted(&args.replicas);
     if let Some(&most) = replicas.iter().max() {
         let market = Market::without_plain(most, report).await?;
@@ -88,16 +96,17 @@ pub(crate) async fn run(args: &Args, report: &mut Report) -> anyhow::Result<()> 
     let market = Market::without_plain(REPLICAS, report).await?;
     sales_grow(args, &market, &wanted(&args.sales), report).await?;
     buyers_grow(args, &market, &waiting, report).await?;
+    list_grows(args, &market, &wanted(&args.listed), report).await?;
     history_grows(args, &market, &wanted(&args.history), report).await
 }
 
 /// Those sizes for which there are files enough; the others are named.
-fn affordable(waiting: &[u64]) -> Vec<u64> {
+fn affordable(waiting: &[u64], report: &mut Report) -> Vec<u64> {
     let mut affordable = Vec::new();
     for &buyers in waiting {
         match files::suffice_for(buyers) {
             Ok(()) => affordable.push(buyers),
-            Err(why) => println!("skipped: {buyers} buyers who wait: {why}"),
+            Err(why) => report.skip(&format!("{buyers} buyers who wait"), why),
         }
     }
     affordable
@@ -164,6 +173,28 @@ async fn buyers_grow(
     args.compare("waiting buyers", Case::default(), all, report).await
 }
 
+async fn list_grows(
+    args: &Args,
+    market: &Market,
+    sizes: &[u32],
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    if sizes.is_empty() {
+        return Ok(());
+    }
+    println!("people in the waiting list of a sale that is sold out; {} others ask", args.buyers);
+    let mut all = Vec::new();
+    for strategy in args.strategies() {
+        for &people in sizes {
+            let (sale, offer) = market.one_offer(Lane::SoldOut(strategy), 1).await?;
+            history::list(market.pool(), sale, i64::from(people)).await?;
+            all.push(Size::new(u64::from(people), market, offer, args.buyers)?);
+        }
+    }
+    history::settle(market.pool()).await?;
+    args.compare(LISTED, Case::default().with("buyers", args.buyers), all, report).await
+}
+
 async fn history_grows(
     args: &Args,
     market: &Market,
@@ -185,7 +216,7 @@ async fn history_grows(
     let mut all = Vec::new();
     for strategy in args.strategies() {
         for (purchases, market) in &markets {
-            let (sale, offer) = market.one_sale(strategy).await?;
+            let (sale, offer) = market.one_offer(Lane::Strategy(strategy), ENOUGH).await?;
             history::write(market.pool(), sale, i64::from(*purchases)).await?;
             all.push(Size::new(u64::from(*purchases), market, offer, args.buyers)?);
         }

@@ -57,7 +57,7 @@ pub(crate) async fn compare(
     }
     drop(progress);
     println!(
-        "  {:<11} {what:>20} ÷ smallest  granted/s   p50 ms   p99 ms | log B/answer  postgres CPU s per 1,000 | turned away",
+        "  {:<18} {what:>20} ÷ smallest answered/s   p50 ms   p99 ms | log B/answer  postgres CPU s per 1,000 | turned away",
         "strategy"
     );
     for size in &sizes {
@@ -66,8 +66,8 @@ pub(crate) async fn compare(
         let measured = &size.measured;
         let _entry = report
             .of(&measured.lane.name(), case.clone())
-            .higher("granted", "1/s", measured.granted.rates.clone())
-            .times("grant", &measured.granted.times);
+            .higher("answered", "1/s", measured.rates())
+            .times("answer", measured.times());
         cost::tell(report, &case, measured);
     }
     println!();
@@ -75,18 +75,18 @@ pub(crate) async fn compare(
 }
 
 fn print(size: &Size<'_>, all: &[Size<'_>]) {
-    let Measured { lane, granted, turned_away, .. } = &size.measured;
+    let Measured { lane, turned_away, .. } = &size.measured;
+    let (rates, times) = (size.measured.rates(), size.measured.times());
     let same = |other: &&Size<'_>| other.measured.lane == *lane;
     let smallest = all.iter().filter(same).min_by_key(|other| other.size);
-    let ratio = smallest
-        .map_or(f64::NAN, |least| median_ratio(&granted.rates, &least.measured.granted.rates));
-    let ms = |quantile| float(granted.times.value_at_quantile(quantile)) / 1000.0;
+    let ratio = smallest.map_or(f64::NAN, |least| median_ratio(&rates, &least.measured.rates()));
+    let ms = |quantile| float(times.value_at_quantile(quantile)) / 1000.0;
     let [log, postgres] = cost::log_and_postgres(&size.measured);
     println!(
-        "  {:<11} {:>20} {ratio:>10.2} {:>10.1} {:>8.2} {:>8.2} | {log:>12} {postgres:>25} | {turned_away}",
+        "  {:<18} {:>20} {ratio:>10.2} {:>10.1} {:>8.2} {:>8.2} | {log:>12} {postgres:>25} | {turned_away}",
         lane.name(),
         size.size,
-        median(granted.rates.iter().copied()),
+        median(rates),
         ms(0.5),
         ms(0.99),
     );
