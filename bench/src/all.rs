@@ -20,7 +20,7 @@ struct Plan {
 }
 
 const PLANS: [Plan; 7] = [
-    Plan { name: "lease", arguments: "lease --round-ms 400" },
+    Plan { name: "lease", arguments: "lease --round-ms 300" },
     // First, so that of what both measured the other one counts.
     Plan {
         name: "contend-empty",
@@ -29,15 +29,16 @@ const PLANS: [Plan; 7] = [
     },
     Plan {
         name: "contend",
-        arguments: "contend --nodes 1,3,5 --tasks 64 --processes 8 --round-ms 1500",
+        arguments: "contend --nodes 1,3,5 --tasks 64 --processes 8 --round-ms 1000 \
+                    --contestants ours,rslock,local-handover,redlock,redis-py,advisory,etcd,blpop",
     },
-    Plan { name: "sale", arguments: "sale --arrivals 1000 --round-ms 2000" },
+    Plan { name: "sale", arguments: "sale --buyers 1,2000 --arrivals 1000 --round-ms 1500" },
     Plan {
         name: "growth",
-        arguments: "growth --replicas 1,4 --sales 1,1000 --listed 1,10000 --waiting 100,20000 \
-                    --history 1000,1000000 --round-ms 1500",
+        arguments: "growth --replicas 1,4 --sales 1,1000 --listed 1,10000 --waiting 100,19000 \
+                    --history 1000,1000000 --round-ms 1000",
     },
-    Plan { name: "failover", arguments: "failover --ttl-ms 500,2000" },
+    Plan { name: "failover", arguments: "failover --ttl-ms 250,1000" },
     Plan { name: "sidecar", arguments: "sidecar --hold-ms 5000" },
 ];
 

@@ -36,7 +36,7 @@ const NEVER_IN_SCRIPTS: &[&str] = &[
 ];
 
 /// Calls by command, over all nodes. Servers count a call inside of a script like any other.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Calls(BTreeMap<String, u64>);
 
 impl Calls {

@@ -118,7 +118,8 @@ pub(crate) async fn run(args: &Args, report: &mut Report) -> anyhow::Result<()> 
             }
             println!();
         }
-        if args.waiters > 0 {
+        // Nodes are nothing to who waits: once is enough.
+        if args.waiters > 0 && Some(&nodes) == args.nodes.first() {
             crowd::measure(args, &servers, report).await?;
         }
     }

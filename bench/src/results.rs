@@ -51,6 +51,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 
 /// Prints what became of the targets, and writes all of it.
 pub(crate) fn write(records: &[PathBuf], to: Option<&Path>) -> anyhow::Result<()> {
+    let stem = |path: &PathBuf| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let names: Vec<String> = records.iter().map(stem).collect();
     let records = records.iter().map(|path| Record::read(path));
     let records = records.collect::<anyhow::Result<Vec<_>>>()?;
     for (target, told) in judged(&records) {
@@ -58,7 +60,7 @@ pub(crate) fn write(records: &[PathBuf], to: Option<&Path>) -> anyhow::Result<()
         println!("{verdict:<12} {question}: {}: {}", target.text, told.figure());
     }
     let to = to.map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(FILE), Path::to_owned);
-    fs::write(&to, text(&records)).with_context(|| format!("cannot write {}", to.display()))?;
+    fs::write(&to, text(&records, &names)).with_context(|| format!("cannot write {}", to.display()))?;
     println!("\nwritten: {}", to.display());
     Ok(())
 }
@@ -72,7 +74,8 @@ fn judged(records: &[Record]) -> Vec<(&'static Target, Told)> {
     goals::TARGETS.iter().map(|target| (target, told(target))).collect()
 }
 
-fn text(records: &[Record]) -> String {
+/// `names` tell records of one question from each other.
+fn text(records: &[Record], names: &[String]) -> String {
     let mut text =
         "<!-- Written by `cargo run --release -p leasehold-bench -- all`: not by hand. -->\n\n"
             .to_owned();
@@ -80,8 +83,8 @@ fn text(records: &[Record]) -> String {
     measured_on(&mut text, records);
     targets(&mut text, records);
     answers(&mut text, records);
-    for record in records {
-        section(&mut text, record, records);
+    for (record, name) in records.iter().zip(names) {
+        section(&mut text, record, name, records);
     }
     text
 }
@@ -148,15 +151,14 @@ fn answers(text: &mut String, records: &[Record]) {
     markdown(text, &["question", "asked", "answer"].map(str::to_owned), &rows);
 }
 
-fn section(text: &mut String, record: &Record, all: &[Record]) {
+fn section(text: &mut String, record: &Record, name: &str, all: &[Record]) {
     let (about, command) = (words::about(&record.question), record.command());
     let is_same = |other: &&Record| other.question == record.question;
     let title = match all.iter().filter(is_same).count() {
-        1 => record.question.clone(),
-        // Two of one question differ in what was asked for.
-        _ => record.arguments.join(" "),
+        1 => format!("`bench {}`", record.question),
+        _ => format!("`bench {}`: {name}", record.question),
     };
-    writeln!(text, "\n## `bench {title}`\n\n{about}\n\n```sh\n{command}\n```\n").ok();
+    writeln!(text, "\n## {title}\n\n{about}\n\n```sh\n{command}\n```\n").ok();
     let common = common(all);
     for (name, value) in facts(record).into_iter().filter(|fact| !common.contains(fact)) {
         writeln!(text, "- {name}: {value}").ok();
@@ -205,7 +207,7 @@ mod tests {
         contend.question = "contend".to_owned();
         contend.versions.insert("etcd".to_owned(), "3.4".to_owned());
         contend.skipped = vec!["redlock: no npm".to_owned()];
-        let text = text(&[lease, contend]);
+        let text = text(&[lease, contend], &["lease", "contend"].map(str::to_owned));
         let first = text.lines().next().unwrap_or_default();
         assert!(first.contains("bench -- all") && first.contains("not by hand"), "{first}");
         for part in [

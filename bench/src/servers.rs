@@ -14,6 +14,10 @@ use crate::commands::Calls;
 /// Every contestant asks for leases of this length.
 pub(crate) const TTL: Duration = Duration::from_secs(10);
 
+/// The pause between two looks at what was called, and how many there are at most: somebody may call for ever.
+const LOOK: Duration = Duration::from_millis(2);
+const LOOKS_MAX: usize = 50;
+
 pub(crate) struct Servers {
     pub(crate) stack: Stack,
     /// For counting only, so that no contestant shares a connection with it.
@@ -33,8 +37,19 @@ impl Servers {
         Ok(Self { stack, counting })
     }
 
+    /// All calls so far, once those are counted that nobody waits for any more: a grant needs a quorum, and its
+    /// last calls come later.
     pub(crate) async fn calls(&self) -> anyhow::Result<Calls> {
-        Calls::so_far(&self.counting).await
+        let mut calls = Calls::so_far(&self.counting).await?;
+        for _ in 0..LOOKS_MAX {
+            tokio::time::sleep(LOOK).await;
+            let now = Calls::so_far(&self.counting).await?;
+            if now == calls {
+                break;
+            }
+            calls = now;
+        }
+        Ok(calls)
     }
 }
 

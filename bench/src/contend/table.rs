@@ -42,7 +42,7 @@ impl Measured {
     pub(super) fn tell(&self, report: &mut Report, nodes: usize, case: Case) {
         let (sent, inside) = self.commands(nodes);
         let overlaps = self.overlaps();
-        report
+        let entry = report
             .of(self.kind.name(), case.with("nodes", nodes))
             .void_if(overlaps > 0, format!("{overlaps} times two were in the section at once"))
             .higher("hand-offs", "1/s", self.rates())
@@ -50,9 +50,15 @@ impl Measured {
             .lower("most by least of a task", "×", self.unfairness())
             .higher("least of a task by its share", "×", self.least_share())
             .lower("p99 wait by tasks × cycle", "×", self.longest_by_turns())
-            .lower("calls sent per acquisition and node", "calls", vec![sent])
-            .lower("calls in scripts per acquisition and node", "calls", vec![inside])
             .times("wait", &self.waits);
+        // Others have other servers.
+        if self.calls.all() > 0 {
+            entry.lower("calls sent per acquisition and node", "calls", vec![sent]).lower(
+                "calls in scripts per acquisition and node",
+                "calls",
+                vec![inside],
+            );
+        }
     }
 
     /// The part of each round in which nobody was in the section.

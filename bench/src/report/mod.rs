@@ -8,7 +8,7 @@ mod record;
 pub(crate) mod samples;
 mod table;
 
-use std::{collections::BTreeMap, fmt, path::PathBuf};
+use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use anyhow::Context as _;
 use leasehold_stack::Stack;
@@ -128,6 +128,16 @@ impl Entry<'_> {
         self.add(metric, unit, Better::Lower, values, Vec::new())
     }
 
+    /// How the figure before went on within a round, a value for each step of time.
+    pub(crate) fn over_time(self, step: Duration, values: Vec<f64>) -> Self {
+        let counts = self.void.is_none();
+        if let Some(figure) = self.figures.last_mut().filter(|_| counts) {
+            figure.step_ms = u64::try_from(step.as_millis()).unwrap_or_default();
+            figure.over_time = values;
+        }
+        self
+    }
+
     /// Median and 99th percentile of each round, and all times of all rounds.
     pub(crate) fn times(self, what: &str, times: &Times) -> Self {
         let [p50, p99] = times.of_rounds();
@@ -162,6 +172,8 @@ impl Entry<'_> {
             values,
             void,
             histogram,
+            step_ms: 0,
+            over_time: Vec::new(),
         });
         self
     }

@@ -65,6 +65,16 @@ pub(crate) struct Figure {
     /// Times in microseconds and how often each was seen, over all rounds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) histogram: Vec<(u64, u64)>,
+    /// How it went on within a round: a value for each step of so many milliseconds, the median of rounds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) over_time: Vec<f64>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) step_ms: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

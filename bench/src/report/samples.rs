@@ -13,6 +13,8 @@ pub(crate) fn figure(contestant: &str, tasks: u64, values: &[f64]) -> Figure {
         values: values.iter().copied().map(Some).collect(),
         void: None,
         histogram: Vec::new(),
+        over_time: Vec::new(),
+        step_ms: 0,
     }
 }
 

@@ -21,7 +21,12 @@ struct Metric<'a> {
     name: &'a str,
     unit: &'a str,
     better: Better,
+    /// Whether microseconds are too small a unit for it.
+    is_long: bool,
 }
+
+/// Medians above this many microseconds are told in milliseconds, with all of their column.
+const LONG_US: f64 = 10_000.0;
 
 /// One contestant in one case.
 struct Row<'a> {
@@ -66,9 +71,14 @@ impl<'a> Table<'a> {
     fn of(record: &'a Record, wanted: &[(&str, Option<&str>)]) -> Self {
         let figures = || record.figures.iter().filter(|figure| kind(&figure.case) == wanted);
         let metrics = in_order(figures().map(|one| (one.metric.as_str(), one.unit.as_str())));
+        let is_long = |name: &str| {
+            let mut medians = figures().filter(|one| one.metric == name).map(Figure::counted).map(median);
+            medians.any(|median| median > LONG_US)
+        };
         let metrics = metrics.into_iter().map(|(name, unit)| Metric {
             name,
             unit,
+            is_long: unit == "µs" && is_long(name),
             better: figures()
                 .find(|one| one.metric == name)
                 .map_or(Better::Lower, |one| one.better),
@@ -120,10 +130,14 @@ impl<'a> Table<'a> {
                 Better::Higher => '↑',
                 Better::Lower => '↓',
             };
-            format!("{}, {} {better}", metric.name, metric.unit)
+            match metric.unit() {
+                // What is counted is in the name.
+                "" => format!("{} {better}", metric.name),
+                unit => format!("{}, {unit} {better}", metric.name),
+            }
         });
         let sizes = self.sizes.iter().map(|name| (*name).to_owned());
-        sizes.chain(["of".to_owned()]).chain(ratio).chain(metrics).collect()
+        sizes.chain(["who".to_owned()]).chain(ratio).chain(metrics).collect()
     }
 
     /// The cells of each row, as many as there are heads.
@@ -135,8 +149,10 @@ impl<'a> Table<'a> {
             });
             let ratio = row.ratio.map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.2}"));
             let ratio = has_ratios.then_some(ratio);
-            let figures = row.figures.iter();
-            let figures = figures.map(|figure| figure.map_or_else(|| "–".to_owned(), spread));
+            let figures = row.figures.iter().zip(&self.metrics);
+            let figures = figures.map(|(figure, metric)| {
+                figure.map_or_else(|| "–".to_owned(), |figure| metric.cell(figure))
+            });
             sizes.chain([row.contestant.to_owned()]).chain(ratio).chain(figures).collect()
         };
         self.rows.iter().map(cells).collect()
@@ -190,11 +206,23 @@ pub(crate) fn span(values: &[f64]) -> String {
     }
 }
 
-fn spread(figure: &Figure) -> String {
-    if figure.void.is_some() {
-        return "void".to_owned();
+impl Metric<'_> {
+    fn unit(&self) -> &str {
+        match self.unit {
+            "calls" | "answers" | "buyers" | "connections" => "",
+            _ if self.is_long => "ms",
+            unit => unit,
+        }
     }
-    span(&figure.counted())
+
+    fn cell(&self, figure: &Figure) -> String {
+        if figure.void.is_some() {
+            return "void".to_owned();
+        }
+        let by = if self.is_long { 1000.0 } else { 1.0 };
+        let values: Vec<f64> = figure.counted().into_iter().map(|value| value / by).collect();
+        span(&values)
+    }
 }
 
 /// With about three digits that mean something, and never an exponent.
@@ -222,7 +250,7 @@ mod tests {
         ]);
         let tables = tables(&record);
         assert_eq!((tables.len(), tables[0].title()), (1, "nodes 3".to_owned()));
-        assert_eq!(tables[0].heads(), ["tasks", "of", "ours ÷ it", "pairs, 1/s ↑"]);
+        assert_eq!(tables[0].heads(), ["tasks", "who", "ours ÷ it", "pairs, 1/s ↑"]);
         let rows = tables[0].rows();
         assert_eq!(rows[0], ["1", "ours", "–", "30.0 (10.0–40.0)"]);
         assert_eq!(rows[1], ["1", "rslock", "2.00", "10.0 (5.00–20.0)"]);
@@ -254,9 +282,17 @@ mod tests {
     }
 
     #[test]
-    fn void_figures_show_no_number() {
-        let mut figure = figure("ours", 1, &[]);
-        figure.void = Some("two at once".to_owned());
-        assert_eq!(spread(&figure), "void");
+    fn void_figures_show_no_number_and_long_times_are_told_in_milliseconds() {
+        let mut void = figure("ours", 1, &[]);
+        void.void = Some("two at once".to_owned());
+        let [mut short, mut long] = [figure("a", 1, &[100.0]), figure("b", 1, &[20_000.0])];
+        for figure in [&mut void, &mut short, &mut long] {
+            figure.unit = "µs".to_owned();
+        }
+        let record = record(vec![void, short, long]);
+        let table = &tables(&record)[0];
+        assert_eq!(table.heads(), ["who", "pairs, ms ↑"]);
+        let last: Vec<_> = table.rows().into_iter().filter_map(|row| row.last().cloned()).collect();
+        assert_eq!(last, ["void", "0.10", "20.0"]);
     }
 }

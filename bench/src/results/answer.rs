@@ -36,7 +36,7 @@ const fn fault(text: &'static str, fault: &'static str) -> Answer {
 pub(super) const ANSWERS: &[Answer] = &[
     growth("Does a sale slow down as its history grows?", "purchases before"),
     growth(
-        "Are those who ask for what is sold out told so slower as its waiting list grows?",
+        "Are refusals of what is sold out slower as the waiting list grows?",
         "in the waiting list",
     ),
     growth("As buyers who wait for an answer become more?", "waiting buyers"),

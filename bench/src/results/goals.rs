@@ -169,8 +169,14 @@ pub(super) const TARGETS: &[Target] = &[
         TimesAtMost("one statement", 1.3),
     ),
     sale(
+        "2,000 connections to three replicas: each below 64 MiB",
+        ("a replica", "most memory"),
+        ("all strategies so far", MANY),
+        AtMost(64.0),
+    ),
+    sale(
         "2,000 connections to one replica: below 64 MiB",
-        ("leased", "most memory of the replica"),
+        ("a replica", "most memory"),
         ("all at one replica", &[("buyers", 2000)]),
         AtMost(64.0),
     ),

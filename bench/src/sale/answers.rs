@@ -4,6 +4,9 @@ use std::time::{Duration, Instant};
 
 use super::wire::Told;
 
+/// So long is one step where answers are counted over time.
+pub(crate) const STEP: Duration = Duration::from_millis(100);
+
 /// Answers of one kind that are final.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Final {
@@ -11,6 +14,8 @@ pub(crate) struct Final {
     pub(crate) all: u64,
     /// Those that came while it was measured.
     pub(crate) in_time: u64,
+    /// Those by the step in which they came.
+    pub(crate) steps: Vec<u64>,
     /// How long each took. Those who asked in time but were told later are among them: they waited longest.
     pub(crate) times: Vec<Duration>,
 }
@@ -51,7 +56,11 @@ impl Answers {
             Told::Unknown => return self.unknown += 1,
         };
         of.all += 1;
-        of.in_time += u64::from(at >= window.begin && at < window.end);
+        if at >= window.begin && at < window.end {
+            of.in_time += 1;
+            let step = at.saturating_duration_since(window.begin).as_micros() / STEP.as_micros();
+            join_steps(&mut of.steps, usize::try_from(step).unwrap_or_default(), 1);
+        }
         if due >= window.begin && due < window.end {
             of.times.push(at.saturating_duration_since(due));
         }
@@ -64,6 +73,9 @@ impl Answers {
             mine.all += theirs.all;
             mine.in_time += theirs.in_time;
             mine.times.extend(theirs.times);
+            for (step, count) in theirs.steps.into_iter().enumerate() {
+                join_steps(&mut mine.steps, step, count);
+            }
         }
         self.turned_away += other.turned_away;
         self.unknown += other.unknown;
@@ -71,9 +83,29 @@ impl Answers {
     }
 }
 
+fn join_steps(steps: &mut Vec<u64>, step: usize, more: u64) {
+    if steps.len() <= step {
+        steps.resize(step + 1, 0);
+    }
+    steps[step] += more;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn answers_are_counted_by_the_step_in_which_they_came() {
+        let begin = Instant::now();
+        let window = Window { begin, end: begin + 3 * STEP };
+        let mut all = Answers::default();
+        for steps in [0, 1, 1, 3] {
+            let mut one = Answers::default();
+            one.add(Told::Granted, begin, begin + STEP * steps, window);
+            all.join(one);
+        }
+        assert_eq!((all.granted.steps, all.granted.in_time), (vec![1, 2], 3));
+    }
 
     #[test]
     fn who_asked_in_time_and_was_told_later_waited_but_was_not_answered_in_time() {

@@ -1,6 +1,6 @@
 //! What is kept of a sale's lanes.
 
-use super::{cost, measured::Measured};
+use super::{answers::STEP, cost, measured::Measured};
 use crate::{
     report::{Case, Report},
     stats::float,
@@ -12,8 +12,11 @@ pub(super) fn tell(report: &mut Report, case: &Case, all: &[Measured]) {
         let mut entry = report
             .of(&measured.lane.name(), case.clone())
             .higher("answered", "1/s", measured.rates())
-            .lower("turned away", "answers", vec![float(measured.turned_away)])
-            .lower("not sent", "buyers", vec![float(measured.not_sent)]);
+            .over_time(STEP, measured.over_time())
+            .lower("turned away", "answers", vec![float(measured.turned_away)]);
+        if case.name("load") == Some("open loop") {
+            entry = entry.lower("not sent", "buyers", vec![float(measured.not_sent)]);
+        }
         for (what, time, kind) in
             [("granted", "grant", &measured.granted), ("refused", "refusal", &measured.refused)]
         {

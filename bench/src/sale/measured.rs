@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::{
-    answers::{Answers, Final},
+    answers::{Answers, Final, STEP},
     cost::Cost,
     lane::Lane,
 };
@@ -55,12 +55,15 @@ pub(crate) struct Measured {
     pub(crate) turned_away: u64,
     pub(crate) not_sent: u64,
     pub(crate) costs: Vec<Cost>,
+    /// Of each round, final answers in each whole step of time.
+    steps: Vec<Vec<u64>>,
 }
 
 impl Measured {
     pub(crate) fn new(lane: Lane) -> anyhow::Result<Self> {
         let (granted, refused) = (Kind::new()?, Kind::new()?);
-        Ok(Self { lane, granted, refused, turned_away: 0, not_sent: 0, costs: Vec::new() })
+        let (costs, steps) = (Vec::new(), Vec::new());
+        Ok(Self { lane, granted, refused, turned_away: 0, not_sent: 0, costs, steps })
     }
 
     pub(crate) fn of(lanes: &[Lane]) -> anyhow::Result<Vec<Self>> {
@@ -74,6 +77,10 @@ impl Measured {
         length: Duration,
     ) -> anyhow::Result<()> {
         self.costs.push(cost);
+        let whole = usize::try_from(length.as_millis() / STEP.as_millis())?;
+        let at = |of: &Final, step: usize| of.steps.get(step).copied().unwrap_or_default();
+        let both = |step| at(&answers.granted, step) + at(&answers.refused, step);
+        self.steps.push((0..whole).map(both).collect());
         self.turned_away += answers.turned_away + answers.unknown;
         self.not_sent += answers.not_sent;
         self.granted.add(&answers.granted, length)?;
@@ -83,6 +90,14 @@ impl Measured {
     /// How long answers took, where all are of one kind.
     pub(crate) fn times(&self) -> &Times {
         if self.granted.times.len() > 0 { &self.granted.times } else { &self.refused.times }
+    }
+
+    /// Final answers a second in each step of time: the median of rounds. Nothing where that is not known.
+    pub(crate) fn over_time(&self) -> Vec<f64> {
+        let steps = self.steps.iter().map(Vec::len).min().unwrap_or_default();
+        let of = |step: usize| median(self.steps.iter().map(|round| float(round[step])));
+        let rates: Vec<f64> = (0..steps).map(|step| of(step) / STEP.as_secs_f64()).collect();
+        if rates.iter().any(|rate| *rate > 0.0) { rates } else { Vec::new() }
     }
 
     /// Final answers a second, round by round.

@@ -155,6 +155,12 @@ async fn closed_loop(
     cost::print(&all);
     let case = args.case("closed loop").with("buyers", buyers);
     figures::tell(report, &case, &all);
+    if let Some(bytes) = market.memory() {
+        let mib = float(bytes) / 1024.0 / 1024.0;
+        println!("  most memory of a replica so far: {mib:.1} MiB\n");
+        let case = args.case("all strategies so far").with("buyers", buyers);
+        let _entry = report.of("a replica", case).lower("most memory", "MiB", vec![mib]);
+    }
     Ok(())
 }
 
@@ -175,7 +181,7 @@ async fn at_one_replica(
     }
     println!("most memory of a replica that has {buyers} buyers: {} MiB\n", span(&mib));
     let case = Case::default().with("load", "all at one replica").with("buyers", buyers);
-    let _entry = report.of("leased", case).lower("most memory of the replica", "MiB", mib);
+    let _entry = report.of("a replica", case).lower("most memory", "MiB", mib);
     Ok(())
 }
 

@@ -37,6 +37,32 @@ pub(super) fn percentiles(record: &Record) -> Vec<Chart> {
     )
 }
 
+/// How it went on within a round.
+pub(super) fn over_time(record: &Record) -> Vec<Chart> {
+    charts(
+        record,
+        |figure| figure.over_time.len() > 1,
+        |figures| {
+            let of = |figure: &Figure| {
+                let ends = (1_u64..).map(|step| float(step * figure.step_ms) / 1000.0);
+                ends.zip(figure.over_time.iter().copied()).collect::<Vec<_>>()
+            };
+            let lines: Vec<_> = lines(record, figures, of);
+            let most = values(&lines).fold(0.0, f64::max);
+            let last = lines.iter().flat_map(|line| line.points.last()).map(|point| point.0);
+            Chart {
+                title: String::new(),
+                below: "seconds".to_owned(),
+                x: Axis::linear(last.fold(0.0, f64::max) / 1.05, short),
+                y: Axis::linear(most, short),
+                value: short,
+                lines,
+                has_dots: false,
+            }
+        },
+    )
+}
+
 /// What each round came to, where more is better.
 pub(super) fn rounds(record: &Record) -> Vec<Chart> {
     let is_rate = |figure: &Figure| figure.better == Better::Higher && figure.values.len() > 1;

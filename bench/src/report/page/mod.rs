@@ -41,6 +41,14 @@ pub(super) fn page(record: &Record) -> String {
         )
         .replace("{{scaling}}", &section("Scaling", "Medians, log axes.", &charts::scaling(record)))
         .replace(
+            "{{over_time}}",
+            &section(
+                "Throughput over time",
+                "Within a round, in steps of a tenth of a second: medians of rounds.",
+                &charts::over_time(record),
+            ),
+        )
+        .replace(
             "{{rounds}}",
             &section(
                 "Round by round",
@@ -91,8 +99,12 @@ fn table(table: &Table<'_>) -> String {
     let cells = |tag: &str, of: &[String]| {
         of.iter().map(|cell| format!("<{tag}>{}</{tag}>", escaped(cell))).collect::<String>()
     };
-    let (heads, mut rows) = (table.heads(), String::new());
+    let (heads, mut rows, mut before) = (table.heads(), String::new(), None);
     for row in table.rows() {
+        // A line where another case begins.
+        let case = row.get(..leading - 1).map(<[String]>::to_vec);
+        let begins = if before.as_ref() == Some(&case) { "" } else { " class=\"case\"" };
+        before = Some(case);
         let (lead, figures) = row.split_at(leading);
         let (who, sizes) =
             lead.split_last().map_or(("", lead), |(who, sizes)| (who.as_str(), sizes));
@@ -100,7 +112,7 @@ fn table(table: &Table<'_>) -> String {
         let sizes = escaped(&sizes.collect::<Vec<_>>().join(", "));
         let figures = cells("td", figures);
         let who = escaped(who);
-        writeln!(rows, "<tr><th>{who}<small>{sizes}</small></th>{figures}</tr>").ok();
+        writeln!(rows, "<tr{begins}><th>{who}<small>{sizes}</small></th>{figures}</tr>").ok();
     }
     format!(
         "<h3>{}</h3>\n<div class=\"scroll\"><table><tr><th></th>{}</tr>\n{rows}</table></div>\n",

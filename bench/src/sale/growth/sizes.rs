@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::{
     progress::Rounds,
     report::{Case, Report},
-    sale::{closed, cost, market::Market, measured::Measured, offer::Offer},
+    sale::{answers::STEP, closed, cost, market::Market, measured::Measured, offer::Offer},
     stats::{float, median, median_ratio},
 };
 
@@ -67,6 +67,7 @@ pub(crate) async fn compare(
         let _entry = report
             .of(&measured.lane.name(), case.clone())
             .higher("answered", "1/s", measured.rates())
+            .over_time(STEP, measured.over_time())
             .times("answer", measured.times());
         cost::tell(report, &case, measured);
     }
