@@ -60,7 +60,8 @@ pub(crate) fn write(records: &[PathBuf], to: Option<&Path>) -> anyhow::Result<()
         println!("{verdict:<12} {question}: {}: {}", target.text, told.figure());
     }
     let to = to.map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(FILE), Path::to_owned);
-    fs::write(&to, text(&records, &names)).with_context(|| format!("cannot write {}", to.display()))?;
+    fs::write(&to, text(&records, &names))
+        .with_context(|| format!("cannot write {}", to.display()))?;
     println!("\nwritten: {}", to.display());
     Ok(())
 }

@@ -89,7 +89,7 @@ impl Report {
         let record = Record {
             format: record::FORMAT,
             question: question.to_owned(),
-            time: OffsetDateTime::now_utc().format(&Rfc3339)?,
+            time: OffsetDateTime::now_utc().replace_nanosecond(0)?.format(&Rfc3339)?,
             commit: machine::commit(),
             machine: machine::machine(),
             versions: self.versions,

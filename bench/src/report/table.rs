@@ -72,7 +72,8 @@ impl<'a> Table<'a> {
         let figures = || record.figures.iter().filter(|figure| kind(&figure.case) == wanted);
         let metrics = in_order(figures().map(|one| (one.metric.as_str(), one.unit.as_str())));
         let is_long = |name: &str| {
-            let mut medians = figures().filter(|one| one.metric == name).map(Figure::counted).map(median);
+            let mut medians =
+                figures().filter(|one| one.metric == name).map(Figure::counted).map(median);
             medians.any(|median| median > LONG_US)
         };
         let metrics = metrics.into_iter().map(|(name, unit)| Metric {
@@ -116,10 +117,13 @@ impl<'a> Table<'a> {
     }
 
     pub(crate) fn title(&self) -> String {
-        match self.common.to_string() {
-            common if common.is_empty() => "All".to_owned(),
-            common => common,
-        }
+        let by = match self.sizes.join(", ") {
+            sizes if sizes.is_empty() => String::new(),
+            sizes => format!("by {sizes}"),
+        };
+        let common = self.common.to_string();
+        let comma = if by.is_empty() || common.is_empty() { "" } else { ", " };
+        format!("{common}{comma}{by}")
     }
 
     /// What stands over the columns, those of the sizes and the contestant first.
@@ -249,7 +253,7 @@ mod tests {
             figure("ours", 64, &[100.0]),
         ]);
         let tables = tables(&record);
-        assert_eq!((tables.len(), tables[0].title()), (1, "nodes 3".to_owned()));
+        assert_eq!((tables.len(), tables[0].title()), (1, "nodes 3, by tasks".to_owned()));
         assert_eq!(tables[0].heads(), ["tasks", "who", "ours ÷ it", "pairs, 1/s ↑"]);
         let rows = tables[0].rows();
         assert_eq!(rows[0], ["1", "ours", "–", "30.0 (10.0–40.0)"]);

@@ -17,11 +17,16 @@ pub(super) fn tell(report: &mut Report, case: &Case, all: &[Measured]) {
         if case.name("load") == Some("open loop") {
             entry = entry.lower("not sent", "buyers", vec![float(measured.not_sent)]);
         }
-        for (what, time, kind) in
-            [("granted", "grant", &measured.granted), ("refused", "refusal", &measured.refused)]
-        {
+        let kinds =
+            [("granted", "grant", &measured.granted), ("refused", "refusal", &measured.refused)];
+        // Where all were told the same, that rate is the one of all answers.
+        let has_both = kinds.iter().all(|(.., kind)| kind.times.len() > 0);
+        for (what, time, kind) in kinds {
+            if has_both {
+                entry = entry.higher(what, "1/s", kind.rates.clone());
+            }
             if kind.times.len() > 0 {
-                entry = entry.higher(what, "1/s", kind.rates.clone()).times(time, &kind.times);
+                entry = entry.times(time, &kind.times);
             }
         }
         cost::tell(report, case, measured);

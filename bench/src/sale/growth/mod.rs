@@ -35,7 +35,7 @@ pub(crate) struct Args {
     listed: Vec<u32>,
 
     /// Purchases that the sale has behind it, each size in a database of its own; 0 to leave this out. Ten
-    /// million (10000000) take some minutes to write and some gigabytes
+    /// million (10000000) take some minutes to write and about twelve gigabytes with each strategy
     #[arg(long, value_delimiter = ',', default_value = "1000,10000,100000,1000000")]
     history: Vec<u32>,
 
