@@ -11,7 +11,21 @@ const TTL_S = 600;
 const agent = new Agent({ keepAlive: true, maxSockets: 4096, noDelay: true });
 const [url] = order.urls;
 
-function ask(path, body) {
+// A slow disk makes it give up on what it may have done. Both verbs may be said again: the lease has its lock, or has
+// not.
+const TRIES_MAX = 10;
+
+async function ask(path, body) {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await once(path, body);
+    } catch (error) {
+      if (tries >= TRIES_MAX || !/timed out|leader changed|no leader/.test(error.message)) throw error;
+    }
+  }
+}
+
+function once(path, body) {
   return new Promise((resolve, reject) => {
     const text = JSON.stringify(body);
     const headers = { "content-type": "application/json", "content-length": Buffer.byteLength(text) };

@@ -15,8 +15,8 @@ use crate::peers::{Program, Worker};
 use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
 
-/// How long a worker may take to connect.
-const START_MAX: Duration = Duration::from_secs(30);
+/// How long a worker may take to connect: long, so that a busy machine makes a round late and not a failure.
+const START_MAX: Duration = Duration::from_secs(120);
 const READY: &str = "ready";
 const GO: &str = "go";
 
