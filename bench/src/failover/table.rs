@@ -111,7 +111,7 @@ impl Measured {
         let entry = report
             .of(self.name, case.with("TTL ms", millis))
             .void_if(self.broken.is_some(), why)
-            .lower(by_ttl, "×", gaps.iter().map(|gap| gap / ttl).collect())
+            .lower(by_ttl, "× TTL", gaps.iter().map(|gap| gap / ttl).collect())
             .lower(what, "ms", gaps);
         if !self.beyond.is_empty() {
             entry.lower("of which while Postgres was there", "ms", self.beyond.clone());
