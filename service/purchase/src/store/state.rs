@@ -18,12 +18,24 @@ const DUE_MAX: i32 = 1000;
 /// How much of a waiting list is read at once.
 const LINE_MAX: i32 = 256;
 
+/// How much of it is read for requests that free nothing: nearly always nobody of it gets anything then,
+/// and a sold-out sale with a long list would mostly read that.
+const LINE_GLANCE: i32 = 16;
+
 /// What a decision is about, beside the sale itself.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct About {
     keys: Vec<String>,
     buyers: Vec<String>,
     claims: Vec<Uuid>,
+    line_max: i32,
+}
+
+impl Default for About {
+    /// About no request: whatever is due, and whoever waits.
+    fn default() -> Self {
+        Self { keys: Vec::new(), buyers: Vec::new(), claims: Vec::new(), line_max: LINE_MAX }
+    }
 }
 
 impl About {
@@ -32,11 +44,14 @@ impl About {
     pub fn requests<'a>(requests: impl Iterator<Item = &'a Request> + Clone) -> Self {
         let keys = requests.clone().map(|request| request.key.as_str().to_owned()).collect();
         let buyers = requests.clone().filter_map(|request| request.command.buyer());
-        let claims = requests.filter_map(|request| request.command.claim());
+        let claims = requests.clone().filter_map(|request| request.command.claim());
+        let mut requests = requests.map(|request| request.command.wants_units()).peekable();
+        let free_nothing = requests.peek().is_some() && requests.all(|wants_units| wants_units);
         Self {
             keys,
             buyers: buyers.map(|buyer| buyer.as_str().to_owned()).collect(),
             claims: claims.map(ClaimId::as_uuid).collect(),
+            line_max: if free_nothing { LINE_GLANCE } else { LINE_MAX },
         }
     }
 }
@@ -79,7 +94,7 @@ pub(super) fn ask_for_sale(sale: SaleId, stamp: Option<&Stamp>, about: &About, l
         .bind(&about.buyers)
         .bind(&about.claims)
         .bind(DUE_MAX)
-        .bind(LINE_MAX)
+        .bind(about.line_max)
 }
 
 #[derive(FromRow)]
@@ -237,4 +252,28 @@ pub(super) fn json<T: serde::de::DeserializeOwned + Default>(
 
 pub(super) fn units(count: i32) -> Result<u32, StoreError> {
     u32::try_from(count).map_err(|_| StoreError::Corrupt(format!("{count} units")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Command, Quantity, Wanted};
+
+    #[test]
+    fn a_waiting_list_is_read_at_length_only_where_units_may_come_free() {
+        let request = |number: u128, command| {
+            let key = IdempotencyKey::new(&format!("key-{number}")).unwrap();
+            Request::new(key, ClaimId::from_uuid(Uuid::from_u128(number)), command)
+        };
+        let ada = || Buyer::new("ada").unwrap();
+        let one = Wanted { units: Quantity::new(1).unwrap(), partial: false };
+        let buy = request(1, Command::Purchase { buyer: ada(), wanted: one, payment: None });
+        let claim = ClaimId::from_uuid(Uuid::from_u128(9));
+        let leave = request(2, Command::Cancel { claim, buyer: ada() });
+        let line_max = |requests: &[&Request]| About::requests(requests.iter().copied()).line_max;
+        assert_eq!(line_max(&[&buy]), LINE_GLANCE);
+        assert_eq!(line_max(&[&buy, &leave]), LINE_MAX);
+        assert_eq!(line_max(&[]), LINE_MAX);
+        assert_eq!(About::default().line_max, LINE_MAX);
+    }
 }
