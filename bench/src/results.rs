@@ -127,7 +127,8 @@ fn targets(text: &mut String, records: &[Record]) {
     writeln!(
         text,
         "\n## Targets\n\nSet before anything was measured. {met} of {} are met{not_measured}. Where a target names \
-         no nodes or tasks, the worst case counts, and is named.\n",
+         no nodes or tasks, the worst case counts, and is named. [LIMITS.md](LIMITS.md) says why what is not met is \
+         not.\n",
         judged.len()
     )
     .ok();

@@ -59,6 +59,7 @@ pub(super) const WHO: &[(&str, &str)] = &[
     ("blpop", "a prototype with a token in a list, without an end: who dies keeps it"),
     ("one statement", "one SQL statement behind HTTP: no lease, fence, keys or events"),
     ("the database's limit", "the same statement without HTTP, from pgbench where there is one"),
+    ("read and refused", "HTTP that reads such an order and refuses it, and looks nothing up"),
     ("no-op endpoint", "HTTP that answers and does nothing"),
     ("leased, sold out", "`leased` where nothing is left to sell"),
     ("crate", "Leasehold's crate, without a sidecar"),

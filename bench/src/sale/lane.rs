@@ -15,6 +15,8 @@ pub(crate) enum Lane {
     Statement,
     /// The same statement without HTTP: the database's own limit.
     Database,
+    /// HTTP that reads an order and refuses it, without looking anything up: the least that a refusal costs.
+    Read,
     Nothing,
 }
 
@@ -25,6 +27,7 @@ impl Lane {
             Self::SoldOut(name) => format!("{name}, sold out"),
             Self::Statement => "one statement".to_owned(),
             Self::Database => "the database's limit".to_owned(),
+            Self::Read => "read and refused".to_owned(),
             Self::Nothing => "no-op endpoint".to_owned(),
         }
     }
@@ -33,7 +36,7 @@ impl Lane {
     pub(crate) const fn application(self) -> &'static str {
         match self {
             Self::Strategy(_) | Self::SoldOut(_) => "leasehold-purchase",
-            Self::Statement | Self::Nothing => plain::NAME,
+            Self::Statement | Self::Read | Self::Nothing => plain::NAME,
             Self::Database => database::APPLICATION,
         }
     }

@@ -141,7 +141,9 @@ impl Market {
             Lane::Strategy(_) | Lane::SoldOut(_) => {
                 self.replicas.iter().map(|replica| replica.process().pid()).collect()
             }
-            Lane::Statement | Lane::Nothing => self.plain.iter().map(Plain::pid).collect(),
+            Lane::Statement | Lane::Read | Lane::Nothing => {
+                self.plain.iter().map(Plain::pid).collect()
+            }
             Lane::Database => Vec::new(),
         }
     }

@@ -87,7 +87,7 @@ impl Args {
     /// The strategies, and what they are compared with.
     fn lanes(&self) -> Vec<Lane> {
         let mut lanes = self.strategies();
-        lanes.extend([Lane::SoldOut("leased"), Lane::Statement, Lane::Nothing]);
+        lanes.extend([Lane::SoldOut("leased"), Lane::Statement, Lane::Read, Lane::Nothing]);
         lanes
     }
 

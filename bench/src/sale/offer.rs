@@ -56,13 +56,14 @@ impl Market {
             }
             Lane::Statement => (Ledger::Statement, plain::STATEMENT.to_owned()),
             Lane::Database => (Ledger::Statement, String::new()),
+            Lane::Read => (Ledger::Nowhere, plain::READ.to_owned()),
             Lane::Nothing => (Ledger::Nowhere, plain::NOTHING.to_owned()),
         };
         let urls = match lane {
             Lane::Strategy(_) | Lane::SoldOut(_) => {
                 self.replicas.iter().map(|replica| replica.url().to_owned()).collect()
             }
-            Lane::Statement | Lane::Nothing => {
+            Lane::Statement | Lane::Read | Lane::Nothing => {
                 self.plain.iter().map(|plain| plain.url.clone()).collect()
             }
             Lane::Database => Vec::new(),

@@ -1,12 +1,17 @@
 //! What the strategies are compared with beside each other: an endpoint that does nothing, which is HTTP's
-//! own limit, and one that buys with a single statement, without lease, fence, keys and events. In processes
-//! of their own, as many as there are replicas.
+//! own limit; one that reads an order and refuses it; and one that buys with a single statement, without lease,
+//! fence, keys and events. In processes of their own, as many as there are replicas.
 #![expect(clippy::print_stdout, reason = "a server says where it listens")]
 
 use std::{path::Path, str::FromStr as _, time::Duration};
 
 use anyhow::Context as _;
-use axum::{Json, Router, extract::State, http::StatusCode, routing::post};
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{HeaderMap, StatusCode, header::AUTHORIZATION},
+    routing::post,
+};
 use leasehold_stack::{Launch, Process};
 use serde::{Deserialize, Serialize};
 use sqlx::{
@@ -20,6 +25,7 @@ use uuid::Uuid;
 pub(crate) const NAME: &str = "plain";
 
 pub(crate) const NOTHING: &str = "/nothing";
+pub(crate) const READ: &str = "/read";
 pub(crate) const STATEMENT: &str = "/statement";
 
 /// As many connections to Postgres as a replica sells with: its nine without those for reading.
@@ -81,6 +87,7 @@ pub(crate) async fn serve() -> anyhow::Result<()> {
     let pool = PgPoolOptions::new().max_connections(CONNECTIONS).connect_with(options).await?;
     let routes = Router::new()
         .route(NOTHING, post(async || StatusCode::CREATED))
+        .route(READ, post(refuse))
         .route(STATEMENT, post(buy))
         .with_state(pool);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -93,6 +100,34 @@ pub(crate) async fn serve() -> anyhow::Result<()> {
 struct Wanted {
     buyer: String,
     quantity: i32,
+}
+
+impl Wanted {
+    const fn is_sound(&self) -> bool {
+        !self.buyer.is_empty() && self.quantity > 0
+    }
+}
+
+/// As long as the service's.
+#[derive(Serialize)]
+struct Refused {
+    title: &'static str,
+    status: u16,
+    code: &'static str,
+    detail: &'static str,
+}
+
+async fn refuse(headers: HeaderMap, Json(wanted): Json<Wanted>) -> (StatusCode, Json<Refused>) {
+    let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok());
+    let status = match key {
+        Some(key) if headers.contains_key(AUTHORIZATION) && wanted.is_sound() => {
+            // Read like anything that is about to be looked up.
+            Uuid::try_parse(key).map_or(StatusCode::BAD_REQUEST, |_| StatusCode::CONFLICT)
+        }
+        _ => StatusCode::BAD_REQUEST,
+    };
+    let (title, detail) = ("Conflict", "nothing is left");
+    (status, Json(Refused { title, status: status.as_u16(), code: "sold_out", detail }))
 }
 
 #[derive(Serialize)]
