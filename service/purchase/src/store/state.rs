@@ -44,15 +44,23 @@ impl About {
     pub fn requests<'a>(requests: impl Iterator<Item = &'a Request> + Clone) -> Self {
         let keys = requests.clone().map(|request| request.key.as_str().to_owned()).collect();
         let buyers = requests.clone().filter_map(|request| request.command.buyer());
-        let claims = requests.clone().filter_map(|request| request.command.claim());
-        let mut requests = requests.map(|request| request.command.wants_units()).peekable();
-        let free_nothing = requests.peek().is_some() && requests.all(|wants_units| wants_units);
+        let claims = requests.filter_map(|request| request.command.claim());
         Self {
             keys,
             buyers: buyers.map(|buyer| buyer.as_str().to_owned()).collect(),
             claims: claims.map(ClaimId::as_uuid).collect(),
-            line_max: if free_nothing { LINE_GLANCE } else { LINE_MAX },
+            line_max: LINE_MAX,
         }
+    }
+
+    /// The same, with only the first of those who wait if the requests free nothing. Should units be free all
+    /// the same for more of them, the decision leaves something to tidy, and whoever tidies sees more.
+    #[must_use]
+    pub fn at_a_glance<'a>(requests: impl Iterator<Item = &'a Request> + Clone) -> Self {
+        let mut wants = requests.clone().map(|request| request.command.wants_units()).peekable();
+        let free_nothing = wants.peek().is_some() && wants.all(|wants_units| wants_units);
+        let line_max = if free_nothing { LINE_GLANCE } else { LINE_MAX };
+        Self { line_max, ..Self::requests(requests) }
     }
 }
 
@@ -270,10 +278,11 @@ mod tests {
         let buy = request(1, Command::Purchase { buyer: ada(), wanted: one, payment: None });
         let claim = ClaimId::from_uuid(Uuid::from_u128(9));
         let leave = request(2, Command::Cancel { claim, buyer: ada() });
-        let line_max = |requests: &[&Request]| About::requests(requests.iter().copied()).line_max;
+        let line_max = |requests: &[&Request]| About::at_a_glance(requests.iter().copied()).line_max;
         assert_eq!(line_max(&[&buy]), LINE_GLANCE);
         assert_eq!(line_max(&[&buy, &leave]), LINE_MAX);
         assert_eq!(line_max(&[]), LINE_MAX);
+        assert_eq!(About::requests([&buy].into_iter()).line_max, LINE_MAX);
         assert_eq!(About::default().line_max, LINE_MAX);
     }
 }

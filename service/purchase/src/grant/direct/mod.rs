@@ -95,7 +95,10 @@ impl<W: Way> Strategy for Direct<W> {
             let pause = match ended.map(|outcomes| outcomes.into_iter().next()) {
                 Ok(Some(outcome)) => return Ok(outcome),
                 // Only tidied: there was too much of that.
-                Ok(None) => continue,
+                Ok(None) => {
+                    self.tidy(sale).await;
+                    continue;
+                }
                 Err(error) => match course.after(&error, fastrand::f64()) {
                     Next::Again(pause) => pause,
                     Next::Over(error) => return Err(error),

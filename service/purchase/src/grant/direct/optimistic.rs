@@ -32,7 +32,7 @@ impl Way for Optimistic {
         sale: SaleId,
         requests: &[Request],
     ) -> Result<Vec<Outcome>, StoreError> {
-        let read = self.store.read_sale(sale, None, &About::requests(requests.iter())).await?;
+        let read = self.store.read_sale(sale, None, &About::at_a_glance(requests.iter())).await?;
         let (state, now) = read.ok_or_else(|| StoreError::gone(sale))?;
         let version = state.version;
         let decision = decided(state, now, requests.iter())?;

@@ -66,7 +66,7 @@ impl Way for RowLock {
         sale: SaleId,
         requests: &[Request],
     ) -> Result<Vec<Outcome>, StoreError> {
-        let about = About::requests(requests.iter());
+        let about = About::at_a_glance(requests.iter());
         let only_buy = requests.iter().all(|request| request.command.only_buys());
         if only_buy
             && self.seems_sold_out(sale)

@@ -79,7 +79,9 @@ impl Combiner {
     /// Reads the sale, and what the pending requests are about; with a lease it claims the fence
     /// before it reads.
     pub(super) async fn read(&self, lease: Option<&Lease>) -> Result<Book, StoreError> {
-        let about = About::requests(self.pending.iter().map(|ticket| &ticket.request));
+        let requests = self.pending.iter().map(|ticket| &ticket.request);
+        let about =
+            if self.tidy { About::requests(requests) } else { About::at_a_glance(requests) };
         let read = self.store.read_sale(self.desk.sale, lease.map(Lease::stamp), &about).await?;
         Ok(Book::new(read.ok_or_else(|| StoreError::gone(self.desk.sale))?))
     }
