@@ -10,6 +10,7 @@ use leasehold_stack::{Launch, Process, Stack, StackConfig, Stderr, free_port};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
+    time::timeout,
 };
 
 use crate::report::Report;
@@ -68,12 +69,16 @@ impl Etcd {
             .arg(folder.join("etcd"));
         let process = Process::spawn(&launch)?;
         let begun = Instant::now();
-        while !health(&url).await.is_ok_and(|said| said.contains("\"health\":\"true\"")) {
+        let is_ready = async || {
+            let said = timeout(START_MAX, health(&url)).await;
+            said.is_ok_and(|said| said.is_ok_and(|said| said.contains("\"health\":\"true\"")))
+        };
+        while !is_ready().await {
             ensure!(process.is_running(), "it ended: {}", process.log_tail(3));
             ensure!(begun.elapsed() < START_MAX, "it is not ready: {}", process.log_tail(3));
             tokio::time::sleep(LOOK).await;
         }
-        let version = ask(&url, "/version").await?;
+        let version = timeout(START_MAX, ask(&url, "/version")).await??;
         let version =
             version.split("\"etcdserver\":\"").nth(1).and_then(|rest| rest.split('"').next());
         report.with("etcd", version.context("it does not say its version")?);

@@ -71,7 +71,8 @@ impl Target {
     }
 
     /// What it comes to, with how far it is on the right side of the limit: 1 is just met. `None` where
-    /// there is no value.
+    /// there is no value. Where what it is to be compared with has none, the target is not measured,
+    /// whatever other cases came to: the worst one counts.
     fn of(&self, record: &Record, figure: &Figure) -> Option<(f64, Told)> {
         if let Some(why) = &figure.void {
             return Some((f64::NEG_INFINITY, Told::NotMet(format!("void: {why}"))));
@@ -84,7 +85,14 @@ impl Target {
                         && one.metric == figure.metric
                         && one.case == figure.case
                 };
-                (ratios(figure, record.figures.iter().find(is_it)?), "×")
+                let Some(other) = record.figures.iter().find(is_it) else {
+                    return Some((f64::NEG_INFINITY, Told::NotMeasured));
+                };
+                let ratios = ratios(figure, other);
+                if ratios.is_empty() && !figure.counted().is_empty() {
+                    return Some((f64::NEG_INFINITY, Told::NotMeasured));
+                }
+                (ratios, "×")
             }
         };
         if values.is_empty() {

@@ -51,6 +51,9 @@ impl Schedule {
     /// under way at once.
     pub const GAP: Duration = Duration::from_millis(2500);
 
+    /// No fault of a schedule begins later, nor lasts longer.
+    pub const LATEST: Duration = Duration::from_secs(7 * 24 * 3600);
+
     /// Draws the faults of a run of this length, `gap` between their beginnings at most. The same seed and shape give the same faults; a
     /// longer run begins with those of a shorter one.
     ///
@@ -90,6 +93,10 @@ impl Schedule {
     /// Names the first fault that cannot, and why.
     pub fn fits(&self, shape: Shape) -> anyhow::Result<()> {
         for (index, one) in self.faults.iter().enumerate() {
+            if one.at > Self::LATEST || one.lasts > Self::LATEST {
+                let (number, most) = (index + 1, Self::LATEST);
+                bail!("fault {number} ({}) is not over within {most:?}", one.fault.about());
+            }
             if let Some(missing) = one.fault.missing(shape) {
                 bail!("fault {} ({}) cannot happen: {missing}", index + 1, one.fault.about());
             }

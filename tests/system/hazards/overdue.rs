@@ -100,7 +100,8 @@ async fn what_is_left_by_a_long_waiting_list_is_free_for_those_who_come_next() {
         let books = world.books(sale).await;
         assert_eq!((books.held, books.sold, books.waiting), (1000, 7, 0), "{strategy}");
         // Those who only buy look at few who wait; whoever tidies for them sees many.
-        let count = sqlx::query_scalar("select count(*) from batches where sale_id = $1").bind(sale);
+        let count =
+            sqlx::query_scalar("select count(*) from batches where sale_id = $1").bind(sale);
         let writes: i64 = count.fetch_one(&mut database).await.unwrap();
         assert!((4..30).contains(&writes), "{strategy}: {writes} writes");
         world.assert_filled_books(sale).await;

@@ -278,7 +278,8 @@ mod tests {
         let buy = request(1, Command::Purchase { buyer: ada(), wanted: one, payment: None });
         let claim = ClaimId::from_uuid(Uuid::from_u128(9));
         let leave = request(2, Command::Cancel { claim, buyer: ada() });
-        let line_max = |requests: &[&Request]| About::at_a_glance(requests.iter().copied()).line_max;
+        let line_max =
+            |requests: &[&Request]| About::at_a_glance(requests.iter().copied()).line_max;
         assert_eq!(line_max(&[&buy]), LINE_GLANCE);
         assert_eq!(line_max(&[&buy, &leave]), LINE_MAX);
         assert_eq!(line_max(&[]), LINE_MAX);

@@ -60,7 +60,9 @@ fn lines() -> Option<mpsc::Receiver<String>> {
     }
     let (sender, lines) = mpsc::channel(LINES_MAX);
     thread::spawn(move || {
-        for line in stdin.lock().lines().map_while(Result::ok) {
+        // A line that is no text is one that is not understood, and not the last one.
+        for line in stdin.lock().split(b'\n').map_while(Result::ok) {
+            let line = String::from_utf8_lossy(&line).into_owned();
             if sender.blocking_send(line).is_err() {
                 return;
             }

@@ -91,7 +91,7 @@ async fn each_verb_is_a_line() {
     ways(&lacks, &mut tries);
     let pid = stack.child.id();
     writeln!(stack.stdin, "quit").unwrap();
-    assert!(stack.ends().code().is_some());
+    assert_eq!(stack.ends().code(), Some(0));
     nothing_is_left(pid, &folder);
 }
 
