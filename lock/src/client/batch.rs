@@ -1,11 +1,20 @@
 //! Questions on their way to the nodes.
 
-use std::{mem, sync::Arc};
+use std::{collections::HashSet, mem, sync::Arc, time::Duration};
 
-use crate::model::Question;
+use crate::model::{Moment, Question, quorum};
 
 /// Questions in one write; more wait for the next.
 const BATCH_MAX: usize = 1024;
+
+/// With so many batches for all nodes under way, and so many questions in them, nodes and client have
+/// enough to do at the same time; what comes meanwhile goes together.
+const UNDER_WAY_MAX: usize = 4;
+const QUESTIONS_ENOUGH: usize = 16;
+
+/// How long what is to be asked waits for more of it at most: what takes longer than this is not made
+/// noticeably slower, and nodes that do not answer hold nothing up.
+const GATHER_MAX: Duration = Duration::from_millis(1);
 
 /// What a question was for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,20 +70,67 @@ impl Outbox {
         }
     }
 
-    /// Hands out everything that waits, each batch with the node it goes to. What is for all goes
-    /// first: what is for one node follows from an answer to what was for all.
-    pub(super) fn flush(&mut self, mut send: impl FnMut(usize, Arc<Batch>)) {
-        for batch in self.all.drain(..) {
-            let batch = Arc::new(batch);
-            for node in 0..self.each.len() {
-                send(node, Arc::clone(&batch));
-            }
+    /// Whether anything waits for all nodes.
+    pub(super) fn has_for_all(&self) -> bool {
+        !self.all.is_empty()
+    }
+
+    /// Hands out what waits for all nodes.
+    pub(super) fn take_for_all(&mut self) -> impl Iterator<Item = Arc<Batch>> {
+        self.all.drain(..).map(|batch| Arc::new(batch.like_to_like()))
+    }
+
+    /// Hands out what waits for one node, each batch with the node it goes to.
+    pub(super) fn take_for_each(&mut self) -> impl Iterator<Item = (usize, Arc<Batch>)> {
+        let there = self.each.iter_mut().enumerate().filter(|(_, batch)| !batch.tags.is_empty());
+        there.map(|(node, batch)| (node, Arc::new(mem::take(batch))))
+    }
+}
+
+/// Batches for all nodes that a quorum has not answered yet.
+///
+/// While there are enough, what else there is to ask is gathered for the next one: the fuller a batch,
+/// the less a question costs nodes and client.
+#[derive(Debug)]
+pub(super) struct UnderWay {
+    quorum: usize,
+    batches: Vec<Sent>,
+}
+
+#[derive(Debug)]
+struct Sent {
+    batch: Arc<Batch>,
+    at: Moment,
+    answers: usize,
+}
+
+impl UnderWay {
+    pub(super) fn new(nodes: usize) -> Self {
+        Self { quorum: quorum(nodes), batches: Vec::new() }
+    }
+
+    pub(super) fn sent(&mut self, batch: &Arc<Batch>, at: Moment) {
+        self.batches.push(Sent { batch: Arc::clone(batch), at, answers: 0 });
+    }
+
+    /// A node answered, or will not: of others than these nothing is noted.
+    pub(super) fn answered(&mut self, batch: &Arc<Batch>) {
+        let Some(at) = self.batches.iter().position(|sent| Arc::ptr_eq(&sent.batch, batch)) else {
+            return;
+        };
+        self.batches[at].answers += 1;
+        if self.batches[at].answers >= self.quorum {
+            self.batches.remove(at);
         }
-        for (node, batch) in self.each.iter_mut().enumerate() {
-            if !batch.tags.is_empty() {
-                send(node, Arc::new(mem::take(batch)));
-            }
-        }
+    }
+
+    /// Until when the next batch has to wait at most; `None` if it need not.
+    pub(super) fn are_enough_until(&self, now: Moment) -> Option<Moment> {
+        let newest = self.batches.iter().rev().take_while(|sent| sent.at.after(GATHER_MAX) > now);
+        let questions: usize = newest.clone().map(|sent| sent.batch.questions.len()).sum();
+        // The oldest of the newest few.
+        let last = newest.clone().nth(UNDER_WAY_MAX - 1)?;
+        (questions >= QUESTIONS_ENOUGH).then(|| last.at.after(GATHER_MAX))
     }
 }
 
@@ -82,5 +138,119 @@ impl Batch {
     fn push(&mut self, tag: Tag, question: Question) {
         self.tags.push(tag);
         self.questions.push(question);
+    }
+
+    /// The same questions, each kind together: a node can ask its server several in one call. Those of
+    /// one resource stay in their order, so a batch that has two of one stays as it is.
+    fn like_to_like(mut self) -> Self {
+        let is_sorted = self.questions.is_sorted_by_key(kind);
+        let mut seen = HashSet::with_capacity(self.questions.len());
+        let mut resources = self.questions.iter().filter_map(Question::resource);
+        if is_sorted || !resources.all(|resource| seen.insert(resource)) {
+            return self;
+        }
+        let mut pairs: Vec<_> = self.tags.drain(..).zip(self.questions.drain(..)).collect();
+        pairs.sort_by_key(|(_, question)| kind(question));
+        for (tag, question) in pairs {
+            self.push(tag, question);
+        }
+        self
+    }
+}
+
+/// Releases come first: what is free sooner can be granted sooner.
+const fn kind(question: &Question) -> u8 {
+    match question {
+        Question::Release { .. } => 0,
+        Question::Renew(_) => 1,
+        Question::Commit(_) => 2,
+        Question::Grant(_) => 3,
+        Question::Stand | Question::Admit(_) => 4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        HolderId, Resource,
+        model::{GrantNumber, GrantRequest},
+    };
+
+    fn batch(questions: &[(&str, &str)]) -> Batch {
+        let mut batch = Batch::default();
+        for (work, (kind, name)) in questions.iter().enumerate() {
+            let (resource, holder) = (Resource::new(*name).unwrap(), HolderId::from_random(1));
+            let (ask, question) = match *kind {
+                "grant" => {
+                    let (ttl, hint) = (Duration::from_secs(1), GrantNumber::ONE);
+                    let request = GrantRequest { resource, holder, ttl, hint, waiter: None };
+                    (Ask::Grant, Question::Grant(Arc::new(request)))
+                }
+                _ => (Ask::Release, Question::Release { resource, holder, next: None }),
+            };
+            batch.push(Tag { work, ask }, question);
+        }
+        batch
+    }
+
+    /// Batches of this many questions, one sent after the other.
+    fn under_way(sizes: &[usize], at: Moment) -> (UnderWay, Vec<Arc<Batch>>) {
+        let of = |&size: &usize| Arc::new(batch(&vec![("grant", "a"); size]));
+        let batches: Vec<_> = sizes.iter().map(of).collect();
+        let mut under_way = UnderWay::new(3);
+        batches.iter().for_each(|batch| under_way.sent(batch, at));
+        (under_way, batches)
+    }
+
+    #[test]
+    fn only_many_questions_in_some_batches_make_others_wait() {
+        let now = Moment::default();
+        let end = Some(now.after(GATHER_MAX));
+        for (sizes, until) in [
+            (&[][..], None),
+            (&[100, 100, 100], None),
+            (&[1, 1, 1, 1, 1, 1], None),
+            (&[4, 4, 4, 4], end),
+            (&[1, 1, 1, 100, 1], end),
+        ] {
+            let (under_way, _batches) = under_way(sizes, now);
+            assert_eq!(under_way.are_enough_until(now), until, "{sizes:?}");
+            // Nodes that do not answer hold nothing up.
+            assert_eq!(under_way.are_enough_until(now.after(GATHER_MAX)), None, "{sizes:?}");
+        }
+    }
+
+    #[test]
+    fn the_answer_of_a_quorum_makes_room() {
+        let now = Moment::default();
+        let (mut under_way, batches) = under_way(&[9; 4], now);
+        let other = Arc::new(Batch::default());
+        for (batch, is_enough) in [(&batches[1], true), (&other, true), (&batches[1], false)] {
+            under_way.answered(batch);
+            assert_eq!(under_way.are_enough_until(now).is_some(), is_enough);
+        }
+        // The third node's answer.
+        under_way.answered(&batches[1]);
+        assert_eq!(under_way.batches.len(), 3);
+    }
+
+    fn order(batch: &Batch) -> Vec<usize> {
+        for (tag, question) in batch.tags.iter().zip(&batch.questions) {
+            assert_eq!(tag.ask == Ask::Grant, matches!(question, Question::Grant(_)));
+        }
+        batch.tags.iter().map(|tag| tag.work).collect()
+    }
+
+    #[test]
+    fn like_stands_with_like_and_keeps_its_tag() {
+        let questions = [("grant", "a"), ("release", "b"), ("grant", "c"), ("release", "d")];
+        assert_eq!(order(&batch(&questions).like_to_like()), [1, 3, 0, 2]);
+    }
+
+    #[test]
+    fn a_grant_stays_before_the_release_of_its_resource() {
+        let questions = [("grant", "a"), ("release", "b"), ("grant", "c"), ("release", "a")];
+        assert_eq!(order(&batch(&questions).like_to_like()), [0, 1, 2, 3]);
     }
 }

@@ -19,7 +19,13 @@ use tokio::{
     time::Sleep,
 };
 
-use super::{admit, batch::Batch, book::Book, inbox::Order, leases::Shared};
+use super::{
+    admit,
+    batch::{Batch, UnderWay},
+    book::Book,
+    inbox::Order,
+    leases::Shared,
+};
 use crate::{
     model::Moment,
     node::{Answers, NodeError, NodeErrorKind, NodeStep},
@@ -45,6 +51,9 @@ pub(super) struct Engine {
     events: FuturesUnordered<BoxFuture<'static, Event>>,
     identities: Identities,
     orders: Vec<Order>,
+    under_way: UnderWay,
+    /// Until when at most what is to be asked waits for more of it, if anything does.
+    gathers_until: Option<Moment>,
     idle_since: Option<Moment>,
     /// Which turns these are: the task's, or a caller's, who is woken when others take over.
     term: u64,
@@ -91,6 +100,8 @@ impl Engine {
             events: FuturesUnordered::new(),
             identities: Identities { runs: vec![None; shared.nodes.len()] },
             orders: Vec::new(),
+            under_way: UnderWay::new(shared.nodes.len()),
+            gathers_until: None,
             idle_since: None,
             term: 0,
             leader: None,
@@ -132,7 +143,7 @@ impl Engine {
         }
         let ends_at = self.idle_since.map(|since| since.after(LINGER));
         // Whichever is sooner: an old appointment must not keep an idle engine alive.
-        let look_at = self.book.look_at().into_iter().chain(ends_at).min();
+        let look_at = self.look_at().into_iter().chain(ends_at).min();
         if look_at != self.sleeps_until {
             self.sleep_until(look_at);
         }
@@ -165,10 +176,15 @@ impl Engine {
 
     fn turn_beside_task(&mut self, cx: &mut Context<'_>) {
         let now = self.turn(cx);
-        let look_at = self.book.look_at().into_iter().fold(now.after(LEAD_MAX), Moment::min);
+        let look_at = self.look_at().into_iter().fold(now.after(LEAD_MAX), Moment::min);
         if self.sleeps_until.is_none_or(|sleeps_until| look_at < sleeps_until) {
             self.sleep_until(Some(look_at));
         }
+    }
+
+    /// When the next turn is due though nothing comes.
+    fn look_at(&mut self) -> Option<Moment> {
+        self.book.look_at().into_iter().chain(self.gathers_until).min()
     }
 
     /// Takes what has come, and sends what follows from it.
@@ -189,8 +205,7 @@ impl Engine {
             for node in self.book.admissions.drain(..) {
                 self.events.push(admit(&self.shared, node));
             }
-            let (shared, events) = (&self.shared, &self.events);
-            self.book.outbox.flush(|node, batch| events.push(ask(shared, node, batch)));
+            self.send(now);
             if self.events.len() == under_way {
                 break;
             }
@@ -198,6 +213,24 @@ impl Engine {
         let is_idle = self.book.is_empty() && self.events.is_empty();
         self.idle_since = is_idle.then(|| self.idle_since.unwrap_or(now));
         now
+    }
+
+    /// Asks what is to be asked, or gathers it for a while.
+    fn send(&mut self, now: Moment) {
+        let outbox = &mut self.book.outbox;
+        let enough_until = self.under_way.are_enough_until(now);
+        self.gathers_until = enough_until.filter(|_| outbox.has_for_all());
+        if self.gathers_until.is_none() {
+            for batch in outbox.take_for_all() {
+                self.under_way.sent(&batch, now);
+                for node in 0..self.shared.nodes.len() {
+                    self.events.push(ask(&self.shared, node, Arc::clone(&batch)));
+                }
+            }
+        }
+        for (node, batch) in outbox.take_for_each() {
+            self.events.push(ask(&self.shared, node, batch));
+        }
     }
 
     fn hear(&mut self, cx: &mut Context<'_>, now: Moment) {
@@ -213,6 +246,7 @@ impl Engine {
     fn take_event(&mut self, event: Event, now: Moment) {
         match event {
             Event::Answers { node, batch, answers } => {
+                self.under_way.answered(&batch);
                 let answers = self.identities.one_vote_each(&self.shared, node, &batch, answers);
                 self.book.answered(node, &batch, answers, now);
             }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use leasehold::{
-    GrantNumber, HolderId, Leases,
+    GrantNumber, HolderId, Leases, Resource,
     model::{Admission, ClientId, GrantRequest, Question, Reply, Standing},
     node::{Node as _, Notice, RedisNode},
 };
@@ -141,6 +141,36 @@ async fn the_user_of_the_readme_may_do_all_that_is_needed_and_nothing_else() {
         count += 1;
     }
     assert!(count > 10, "the line was not read");
+}
+
+/// Several grants are one call to a server, which refuses all of it if one may not be asked.
+#[tokio::test]
+async fn what_is_denied_keeps_nobody_from_what_is_not() {
+    let stack = nodes(1, Persistence::Durable).await;
+    let mut admin = redis(&stack.nodes[0]).await;
+    let mut rules: Vec<&str> = rules().into_iter().filter(|rule| *rule != "~*").collect();
+    rules.extend(["~leasehold:*", "~ours*"]);
+    make_user(&mut admin, &rules).await;
+    let node = RedisNode::new(&url(&stack), LIMIT).unwrap();
+    let member = async |question| node.ask(&[question]).await.remove(0).unwrap();
+    let Reply::Standing(Standing::Outside { outage, .. }) = member(Question::Stand).await else {
+        unreachable!("it votes");
+    };
+    let quarantine = Duration::ZERO;
+    let floor = GrantNumber::ONE;
+    let admission = Admission { floor, ttl_max: Duration::from_secs(900), quarantine, outage };
+    assert_eq!(member(Question::Admit(admission)).await, Reply::Admitted);
+    // The second time the scripts are there.
+    for holder in [1, 2] {
+        let grants = ["ours", "theirs", "ours too"].map(|name| {
+            let resource = Resource::new(format!("{name} {holder}")).unwrap();
+            Question::Grant(Arc::new(GrantRequest { resource, ..request(holder, None) }))
+        });
+        let replies = node.ask(&grants).await;
+        let granted = |reply: &Result<Reply, _>| matches!(reply, Ok(Reply::Granted { .. }));
+        assert_eq!(replies.iter().map(granted).collect::<Vec<_>>(), [true, false, true]);
+        assert!(replies[1].as_ref().unwrap_err().to_string().contains("denied"), "{replies:?}");
+    }
 }
 
 #[tokio::test]

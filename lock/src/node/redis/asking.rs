@@ -5,16 +5,20 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
 };
 
-use redis::{Pipeline, RedisError, ServerErrorKind, Value};
+use redis::{Cmd, Pipeline, RedisError, ServerErrorKind, Value};
 
 use super::{
     calls::{self, Form},
     connection::{Connection, Run},
+    scripts::{Scripts, Text},
 };
 use crate::model::{Question, Resource};
 
 /// Resources that others wait for; more are forgotten, which costs a round trip each.
 const WANTED_MAX: usize = 1024;
+
+/// Questions in one call: a server does nothing else meanwhile.
+const TOGETHER_MAX: usize = 64;
 
 /// Resources of which a release must wake somebody: their plain release would fail.
 #[derive(Debug, Default)]
@@ -44,6 +48,29 @@ impl Wanted {
     }
 }
 
+/// One call: for the question at `first`, or for `count` from there on, if there is a script for several.
+#[derive(Clone, Copy)]
+struct Call<'a> {
+    first: usize,
+    count: usize,
+    form: Form,
+    several: Option<&'a Text>,
+}
+
+impl Call<'_> {
+    const fn alone(first: usize, form: Form) -> Self {
+        Self { first, count: 1, form, several: None }
+    }
+
+    fn command(&self, questions: &[Question], scripts: &Scripts) -> Cmd {
+        let Self { first, count, form, several } = *self;
+        match several {
+            Some(several) => calls::call_together(&questions[first..first + count], form, several),
+            None => calls::call(&questions[first], form, scripts),
+        }
+    }
+}
+
 /// Asks all questions in one write, each in its cheapest form; those whose form did not do are asked
 /// again in the next one.
 pub(super) async fn ask_all(
@@ -53,36 +80,68 @@ pub(super) async fn ask_all(
 ) -> Result<Vec<Value>, RedisError> {
     let run = Arc::clone(&connection.run);
     let mut values = vec![Value::Nil; questions.len()];
-    let forms = questions.iter().map(|question| first_form(question, &run, wanted));
-    let mut asking: Vec<(usize, Form)> = forms.enumerate().collect();
+    let mut asking = first_calls(questions, &run, wanted);
     while !asking.is_empty() {
         let mut pipeline = Pipeline::with_capacity(asking.len());
-        for &(at, form) in &asking {
-            pipeline.add_command(calls::call(&questions[at], form, &run.scripts));
+        for call in &asking {
+            pipeline.add_command(call.command(questions, &run.scripts));
         }
         let answers = connection.stream.send(&pipeline, asking.len()).await?;
         let mut again = Vec::new();
-        for ((at, form), value) in asking.into_iter().zip(answers) {
-            if let Some(form) = next_form(form, &value, &run) {
-                again.push((at, form));
-                continue;
-            }
-            if let (Question::Release { resource, .. }, Form::Hash | Form::Text) =
-                (&questions[at], form)
-            {
-                wanted.note(resource, value == Value::Int(2));
-            }
+        for (call, value) in asking.into_iter().zip(answers) {
             if let Value::ServerError(error) = &value
                 && error.kind() == Some(ServerErrorKind::ReadOnly)
             {
                 // No master any more: this connection leads to the wrong server.
                 return Err(error.clone().into());
             }
-            values[at] = value;
+            match (next_form(call.form, &value, &run), value) {
+                (Some(form), _) => again.push(Call { form, ..call }),
+                (None, value) if call.several.is_none() => {
+                    note_wanted(&questions[call.first], call.form, &value, wanted);
+                    values[call.first] = value;
+                }
+                (None, Value::Array(answers)) if answers.len() == call.count => {
+                    for (at, value) in (call.first..).zip(answers) {
+                        note_wanted(&questions[at], call.form, &value, wanted);
+                        values[at] = value;
+                    }
+                }
+                // What one of them may not have must not keep it from the others.
+                (None, _) => {
+                    let each = call.first..call.first + call.count;
+                    again.extend(each.map(|at| Call::alone(at, Form::Hash)));
+                }
+            }
         }
         asking = again;
     }
     Ok(values)
+}
+
+/// Neighbours that have the same script go in one call.
+fn first_calls<'a>(questions: &[Question], run: &'a Run, wanted: &Wanted) -> Vec<Call<'a>> {
+    let mut calls: Vec<Call<'a>> = Vec::with_capacity(questions.len());
+    for (first, question) in questions.iter().enumerate() {
+        let form = first_form(question, run, wanted);
+        if let Some(last) = calls.last_mut()
+            && (last.form, form) == (Form::Hash, Form::Hash)
+            && last.count < TOGETHER_MAX
+            && let Some(several) = run.scripts.together(&questions[last.first], question)
+        {
+            last.count += 1;
+            last.several = Some(several);
+        } else {
+            calls.push(Call::alone(first, form));
+        }
+    }
+    calls
+}
+
+fn note_wanted(question: &Question, form: Form, value: &Value, wanted: &Wanted) {
+    if let (Question::Release { resource, .. }, Form::Hash | Form::Text) = (question, form) {
+        wanted.note(resource, *value == Value::Int(2));
+    }
 }
 
 fn first_form(question: &Question, run: &Run, wanted: &Wanted) -> Form {

@@ -1,13 +1,12 @@
 //! Questions as script calls, and replies as answers.
 
-use std::time::Duration;
+use std::{slice, time::Duration};
 
 use redis::{Cmd, RedisWrite as _, Value};
 
-use super::scripts::Scripts;
+use super::scripts::{Scripts, Text};
 use crate::model::{
-    Admission, Binding, ClientId, GrantNumber, GrantRequest, Handover, HolderId, Question, Reply,
-    Resource, Standing,
+    Admission, ClientId, GrantNumber, Handover, HolderId, Question, Reply, Resource, Standing,
 };
 
 /// Clients listen on this and their id.
@@ -37,28 +36,45 @@ pub(super) fn call(question: &Question, form: Form, scripts: &Scripts) -> Cmd {
         return cmd;
     }
     let script = scripts.of(question);
-    let mut cmd;
-    if form == Form::Text {
-        cmd = command("EVAL", 8, script.text.len());
-        cmd.write_arg(script.text.as_bytes());
-    } else {
-        cmd = command("EVALSHA", 7, name_of(question).len());
-        cmd.write_arg(script.hash.as_bytes());
-    }
-    arguments(&mut cmd, question, form, script.takes_ttl);
-    if form == Form::Text {
+    let is_text = form == Form::Text;
+    let mut cmd = script_call(&script.one, is_text, slice::from_ref(question));
+    // Each argument costs the server, so none that says nothing is sent at the end.
+    arguments(&mut cmd, question, script.takes_ttl, is_text);
+    if is_text {
         cmd.write_arg(b"check");
     }
     cmd
 }
 
-fn name_of(question: &Question) -> &str {
-    match question {
-        Question::Grant(request) => request.resource.as_str(),
-        Question::Commit(binding) | Question::Renew(binding) => binding.resource.as_str(),
-        Question::Release { resource, .. } => resource.as_str(),
-        Question::Stand | Question::Admit(_) => "",
+/// The one call for several questions that have the same script.
+pub(super) fn call_together(questions: &[Question], form: Form, several: &Text) -> Cmd {
+    let is_text = form == Form::Text;
+    let mut cmd = script_call(several, is_text, questions);
+    for question in questions {
+        arguments(&mut cmd, question, false, true);
     }
+    if is_text {
+        cmd.write_arg(b"check");
+    }
+    cmd
+}
+
+/// A script, and the keys that it is about.
+fn script_call(script: &Text, is_text: bool, questions: &[Question]) -> Cmd {
+    let names = || questions.iter().filter_map(Question::resource).map(Resource::as_str);
+    let (name, script) = match is_text {
+        true => ("EVAL", script.text.as_bytes()),
+        false => ("EVALSHA", script.hash.as_bytes()),
+    };
+    let longest = ARGUMENTS * (questions.len() - 1) + names().map(str::len).sum::<usize>();
+    let beside = if is_text { script.len() } else { 0 };
+    let mut cmd = command(name, 4 + 3 * questions.len(), longest + beside);
+    cmd.write_arg(script);
+    cmd.write_arg_fmt(names().count());
+    for name in names() {
+        cmd.write_arg(name.as_bytes());
+    }
+    cmd
 }
 
 /// A command with room for its arguments: each batch is made for each node anew, so what is allocated
@@ -69,51 +85,38 @@ fn command(name: &str, arguments: usize, longest: usize) -> Cmd {
     cmd
 }
 
-fn arguments(cmd: &mut Cmd, question: &Question, form: Form, takes_ttl: bool) {
+fn arguments(cmd: &mut Cmd, question: &Question, takes_ttl: bool, in_full: bool) {
     match question {
         Question::Grant(request) => {
-            let GrantRequest { resource, holder, ttl, hint, waiter } = &**request;
-            key(cmd, resource);
-            bound(cmd, *hint, *holder);
+            bound(cmd, request.hint, request.holder);
             if takes_ttl {
-                cmd.write_arg_fmt(millis(*ttl));
+                cmd.write_arg_fmt(millis(request.ttl));
             }
-            // Each argument costs the server, so none that says nothing is sent at the end.
-            match waiter {
+            match request.waiter {
                 Some(client) => cmd.write_arg_fmt(client),
-                None if form == Form::Text => cmd.write_arg(b""),
+                None if in_full => cmd.write_arg(b""),
                 None => {}
             }
         }
         Question::Commit(binding) | Question::Renew(binding) => {
-            let Binding { resource, holder, ttl, number } = binding;
-            key(cmd, resource);
-            bound(cmd, *number, *holder);
-            cmd.write_arg_fmt(millis(*ttl));
+            bound(cmd, binding.number, binding.holder);
+            cmd.write_arg_fmt(millis(binding.ttl));
         }
-        Question::Release { resource, holder, next } => {
-            key(cmd, resource);
+        Question::Release { holder, next, .. } => {
             cmd.write_arg_fmt(holder);
             match next {
                 Some(next) => cmd.write_arg_fmt(next),
                 None => cmd.write_arg(b""),
             }
         }
-        Question::Stand => cmd.write_arg(b"0"),
+        Question::Stand => {}
         Question::Admit(Admission { floor, ttl_max, quarantine, outage }) => {
-            cmd.write_arg(b"0");
             cmd.write_arg_fmt(format_args!("{:016}", floor.get()));
             cmd.write_arg_fmt(millis(*ttl_max));
             cmd.write_arg_fmt(millis(*quarantine));
             cmd.write_arg_fmt(outage);
         }
     }
-}
-
-/// The one key of a call.
-fn key(cmd: &mut Cmd, resource: &Resource) {
-    cmd.write_arg(b"1");
-    cmd.write_arg(resource.as_str().as_bytes());
 }
 
 /// A number and whom it is bound to, as the fence has them.

@@ -1,6 +1,7 @@
 //! The Lua scripts, with the parts that they share, as one run of a server is asked with them.
 
 use std::{
+    ptr,
     sync::{LazyLock, OnceLock},
     time::Duration,
 };
@@ -10,11 +11,20 @@ use crate::model::{GrantRequest, Question};
 /// In place of a run: no guard (see `guard.lua`).
 pub(super) const OPEN: &str = "open";
 
-/// A script, and the hash that a server which has it in its cache knows it by.
+/// A text, and the hash that a server which has it in its cache knows it by.
 #[derive(Debug)]
-pub(super) struct Script {
+pub(super) struct Text {
     pub(super) hash: String,
     pub(super) text: String,
+}
+
+/// A script.
+#[derive(Debug)]
+pub(super) struct Script {
+    /// For one question.
+    pub(super) one: Text,
+    /// For several, if each takes two arguments.
+    pub(super) several: Option<Text>,
     /// Whether it has to be told the lifetime of a lease.
     pub(super) takes_ttl: bool,
 }
@@ -38,16 +48,17 @@ pub(super) struct Scripts {
 impl Scripts {
     /// For the run of this id, or for what `guard.lua` takes in place of one.
     pub(super) fn new(run: &str) -> Self {
-        let script = |text: &str| Script::new(run, text);
+        let alone = |text: &str| Script::alone(run, text);
+        let pair = |text: &str| Script::of_two_arguments(run, text);
         Self {
             run: run.to_owned(),
-            grant: Script { takes_ttl: true, ..script(&grant_text(run, None)) },
+            grant: Script { takes_ttl: true, ..alone(&grant_text(run, None)) },
             usual_grant: OnceLock::new(),
-            commit: script(include_str!("scripts/commit.lua")),
-            renew: script(include_str!("scripts/renew.lua")),
-            release: script(include_str!("scripts/release.lua")),
-            stand: script(include_str!("scripts/stand.lua")),
-            admit: script(include_str!("scripts/admit.lua")),
+            commit: pair(include_str!("scripts/commit.lua")),
+            renew: pair(include_str!("scripts/renew.lua")),
+            release: pair(include_str!("scripts/release.lua")),
+            stand: alone(include_str!("scripts/stand.lua")),
+            admit: alone(include_str!("scripts/admit.lua")),
         }
     }
 
@@ -57,7 +68,7 @@ impl Scripts {
         }
         let (ttl, usual) = self.usual_grant.get_or_init(|| {
             let text = grant_text(&self.run, Some(request.ttl));
-            (request.ttl, Script::new(&self.run, &text))
+            (request.ttl, Script::of_two_arguments(&self.run, &text))
         });
         if *ttl == request.ttl { usual } else { &self.grant }
     }
@@ -72,12 +83,18 @@ impl Scripts {
             Question::Admit(_) => &self.admit,
         }
     }
+
+    /// The script that answers both, and more like them; `None` if there is none.
+    pub(super) fn together(&self, one: &Question, other: &Question) -> Option<&Text> {
+        let both = self.of(one).several.as_ref().zip(self.of(other).several.as_ref());
+        both.filter(|(one, other)| ptr::eq(*one, *other)).map(|(several, _)| several)
+    }
 }
 
 /// The script that only looks: no guard, whatever run answers.
 pub(super) fn look() -> &'static str {
-    static LOOK: LazyLock<Script> =
-        LazyLock::new(|| Script::new(OPEN, include_str!("scripts/look.lua")));
+    static LOOK: LazyLock<Text> =
+        LazyLock::new(|| Text::new(OPEN, include_str!("scripts/look.lua")));
     &LOOK.text
 }
 
@@ -99,6 +116,17 @@ fn grant_text(run: &str, ttl: Option<Duration>) -> String {
 }
 
 impl Script {
+    fn alone(run: &str, text: &str) -> Self {
+        Self { one: Text::new(run, text), several: None, takes_ttl: false }
+    }
+
+    fn of_two_arguments(run: &str, text: &str) -> Self {
+        let several = include_str!("scripts/several.lua").replace("--#include question", text);
+        Self { several: Some(Text::new(run, &several)), ..Self::alone(run, text) }
+    }
+}
+
+impl Text {
     fn new(run: &str, text: &str) -> Self {
         let text = text
             .replace("--#include keys.lua", include_str!("scripts/keys.lua"))
@@ -114,7 +142,7 @@ impl Script {
         };
         let text = format!("local RUN, MEMBER, OUTSIDE = '{run}', {records}\n{text}");
         let hash = redis::Script::new(&text).get_hash().to_owned();
-        Self { hash, text, takes_ttl: false }
+        Self { hash, text }
     }
 }
 
@@ -133,7 +161,9 @@ mod tests {
         let Scripts { grant, usual_grant, commit, renew, release, stand, admit, .. } = scripts;
         let (_, usual) = usual_grant.into_inner().unwrap();
         for script in [grant, usual, commit, renew, release, stand, admit] {
-            assert!(!script.text.contains("#include"), "{}", script.text);
+            for Text { text, .. } in [script.one].into_iter().chain(script.several) {
+                assert!(!text.contains("#include"), "{text}");
+            }
         }
         assert!(!look().contains("#include"), "{}", look());
     }
@@ -160,7 +190,8 @@ mod tests {
         ] {
             let script = scripts.grant(&request(name, seconds));
             assert_eq!(script.takes_ttl, !is_usual, "{name} for {seconds} s");
-            assert_eq!(script.text.contains("string.rep"), !is_usual, "{name} for {seconds} s");
+            assert_eq!(script.several.is_some(), is_usual, "{name} for {seconds} s");
+            assert_eq!(script.one.text.contains("string.rep"), !is_usual, "{name} for {seconds} s");
         }
     }
 
@@ -168,12 +199,12 @@ mod tests {
     fn without_a_guard_no_record_of_the_node_is_named() {
         let Scripts { grant, commit, renew, release, .. } = Scripts::new(OPEN);
         for script in [grant, commit, renew, release] {
-            assert!(!script.text.contains("leasehold:member"), "{}", script.text);
+            assert!(!script.one.text.contains("leasehold:member"), "{}", script.one.text);
         }
     }
 
     #[test]
     fn each_run_has_scripts_of_its_own() {
-        assert_ne!(Scripts::new("a").grant.hash, Scripts::new("b").grant.hash);
+        assert_ne!(Scripts::new("a").grant.one.hash, Scripts::new("b").grant.one.hash);
     }
 }

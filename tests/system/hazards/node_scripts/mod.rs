@@ -24,6 +24,9 @@ const ROUNDS: usize = 6;
 const STEPS: usize = 2000;
 /// Five, and grants of two lifetimes with and without a hash tag in the name.
 const SCRIPTS: usize = 9;
+/// Those of them that can be asked for several at once: grants with a hash tag cannot, nor what is not
+/// about a resource.
+const FOR_SEVERAL: usize = 5;
 /// Who asks; each belongs to one client.
 const HOLDERS: u128 = 5;
 /// Clients that wait; the first of them listen, the others are gone.
@@ -55,7 +58,7 @@ fn random_question(
     newest: &HashMap<Resource, u64>,
     clock: u64,
 ) -> Question {
-    let names = ["a", "{a}", "x{y}z", "}{", "späti"];
+    let names = ["a", "{a}", "x{y}z", "}{", "späti", "b", "c d"];
     let resource = Resource::new(names[random.usize(0..names.len())]).unwrap();
     // The fence of the shorter one is kept in place. Both are longer than the test.
     let ttl = [Duration::from_secs(999), HOUR * 3][random.usize(0..2)];
@@ -96,6 +99,31 @@ fn random_question(
     }
 }
 
+/// Whether one call can ask it together with others of its kind.
+fn is_for_several(question: &Question) -> bool {
+    match question {
+        Question::Grant(request) => !request.resource.as_str().contains('{'),
+        Question::Commit(_) | Question::Renew(_) | Question::Release { .. } => true,
+        Question::Stand | Question::Admit(_) => false,
+    }
+}
+
+/// Puts releases last, since they may note a number for the whole node, and of those that might be
+/// asked twice leaves only one. Where `like_to_like`, what has one script stands together.
+fn sort_out(questions: &mut Vec<Question>, like_to_like: bool) {
+    let is_asked_twice = |q: &Question| matches!(q, Question::Release { next: None, .. });
+    questions.sort_by_key(|question| match question {
+        Question::Release { .. } => 4 + u8::from(is_asked_twice(question)),
+        _ if !like_to_like => 0,
+        Question::Grant(_) => 0,
+        Question::Commit(_) => 1,
+        Question::Renew(_) => 2,
+        Question::Stand | Question::Admit(_) => 3,
+    });
+    let twice = questions.iter().position(is_asked_twice);
+    questions.truncate(twice.map_or(questions.len(), |first| first + 1));
+}
+
 async fn server_and_model_answer_alike(persistence: Persistence) {
     let mut both = Both::start(persistence).await;
     let mut redis = both.stack.nodes[0].connection().await.unwrap();
@@ -104,23 +132,27 @@ async fn server_and_model_answer_alike(persistence: Persistence) {
         let clock = both.clock().await;
         // A node counts how long it was outside from when it was first seen so.
         both.ask(&[Question::Stand], clock, "after the loss").await;
-        let mut loaded = HashSet::new();
+        let (mut loaded, mut several) = (HashSet::new(), HashSet::new());
         let mut step = 0;
         while step < STEPS {
             let mut questions = vec![random_question(&mut random, &both.newest, clock)];
             // A question whose script has to be loaded, and a release that hands something over, is
             // asked again after the others: order within a batch is not promised for one resource.
             if loaded.len() == SCRIPTS {
-                let more = random.usize(0..8);
+                let more = random.usize(0..16);
                 questions
                     .extend((0..more).map(|_| random_question(&mut random, &both.newest, clock)));
                 let mut seen = HashSet::new();
                 questions.retain(|q| q.resource().is_none_or(|name| seen.insert(name.clone())));
-                // So it comes last, also because it may note a number for the whole node.
-                let is_release = |q: &Question| matches!(q, Question::Release { .. });
-                questions.sort_by_key(is_release);
-                let first = questions.iter().position(is_release);
-                questions.truncate(first.map_or(questions.len(), |first| first + 1));
+                let first = script(&questions[0]);
+                if several.len() < FOR_SEVERAL {
+                    // Alone with their like, until the script for several of them is loaded too.
+                    questions.retain(|question| script(question) == first);
+                }
+                sort_out(&mut questions, random.bool());
+                if questions.len() > 1 && is_for_several(&questions[0]) {
+                    several.insert(first);
+                }
             }
             let about = format!("round {round}, step {step}");
             both.ask(&questions, clock, &about).await;
@@ -129,6 +161,7 @@ async fn server_and_model_answer_alike(persistence: Persistence) {
             if random.u16(0..150) == 0 {
                 redis::cmd("SCRIPT").arg("FLUSH").exec_async(&mut redis).await.unwrap();
                 loaded.clear();
+                several.clear();
             }
         }
         both.all_is_heard().await;

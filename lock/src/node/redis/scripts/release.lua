@@ -15,9 +15,16 @@
 -- is theirs in the step in which it ceases to be ours. MGET: a key of another kind is not ours, and
 -- no error.
 
+local holder, next = ARGV[1], ARGV[2]
+
+-- Nearly always: nobody waits, or there would be a '+' (see grant.lua).
+if redis.call('MGET', KEYS[1])[1] == holder then
+  redis.call('DEL', KEYS[1])
+  return 1
+end
+
 --#include keys.lua
 
-local holder, next = ARGV[1], ARGV[2]
 local seen = redis.call('MGET', lease, waiting_key, fence_key, MEMBER)
 local ours = seen[1] and string.sub(seen[1], 1, 32) == holder and #seen[1] <= 33
 local queue = seen[2] or ''
