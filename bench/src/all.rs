@@ -4,11 +4,18 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
-    time::Instant,
+    process::ExitStatus,
+    thread,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, ensure};
+use leasehold_stack::until_ended;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use tokio::process::{Child, Command};
 
 use crate::{report::Record, results};
 
@@ -65,15 +72,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bench");
     let folder = args.records.clone().unwrap_or_else(default);
     fs::create_dir_all(&folder).with_context(|| format!("no folder {}", folder.display()))?;
-    let mut failed = Vec::new();
-    for plan in &PLANS {
-        let is_wanted = args.only.is_empty() || args.only.iter().any(|name| name == plan.name);
-        if is_wanted && let Err(error) = plan.run(args.rounds, &folder) {
-            // The others are measured nevertheless.
-            println!("{}: {error:#}\n", plan.name);
-            failed.push(plan.name);
-        }
-    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let failed = runtime.block_on(until_ended(ask(args, &folder)))?;
     let records = PLANS.iter().map(|plan| plan.record(&folder));
     let records: Vec<PathBuf> = records.filter(|record| Record::read(record).is_ok()).collect();
     ensure!(!records.is_empty(), "there is no record");
@@ -82,24 +82,58 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Asks what is wanted, and names what failed: the others are measured nevertheless.
+async fn ask(args: &Args, folder: &Path) -> anyhow::Result<Vec<&'static str>> {
+    let mut failed = Vec::new();
+    for plan in &PLANS {
+        let is_wanted = args.only.is_empty() || args.only.iter().any(|name| name == plan.name);
+        if is_wanted && let Err(error) = plan.run(args.rounds, folder).await {
+            println!("{}: {error:#}\n", plan.name);
+            failed.push(plan.name);
+        }
+    }
+    Ok(failed)
+}
+
+/// The question under way.
+struct Asked(Child);
+
+impl Asked {
+    async fn answered(mut self) -> std::io::Result<ExitStatus> {
+        self.0.wait().await
+    }
+}
+
+impl Drop for Asked {
+    /// Whoever ends all questions ends this one too, and it stops what it has started.
+    fn drop(&mut self) {
+        let Some(pid) = self.0.id().and_then(|pid| i32::try_from(pid).ok()) else { return };
+        kill(Pid::from_raw(pid), Signal::SIGTERM).ok();
+        while matches!(self.0.try_wait(), Ok(None)) {
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
 impl Plan {
     fn record(&self, folder: &Path) -> PathBuf {
         folder.join(self.name).with_extension("json")
     }
 
-    fn run(&self, rounds: u32, folder: &Path) -> anyhow::Result<()> {
+    async fn run(&self, rounds: u32, folder: &Path) -> anyhow::Result<()> {
         let (record, begun) = (self.record(folder), Instant::now());
         println!("bench {} --rounds {rounds}\n", self.arguments);
         // What was measured before is not what is measured now.
         fs::remove_file(&record).ok();
-        let status = Command::new(std::env::current_exe()?)
+        let asked = Command::new(std::env::current_exe()?)
             .args(self.arguments.split_whitespace())
             .args(["--rounds", &rounds.to_string()])
             .arg("--html")
             .arg(record.with_extension("html"))
             .arg("--json")
             .arg(&record)
-            .status()?;
+            .spawn()?;
+        let status = Asked(asked).answered().await?;
         ensure!(status.success(), "ended with {status}");
         println!("{} took {} s\n", self.name, begun.elapsed().as_secs());
         Ok(())

@@ -52,7 +52,7 @@ pub(crate) struct Args {
     /// The record of after
     after: PathBuf,
 
-    /// End with 1 when something became worse
+    /// End with 1 when something became worse, or is gone though the same was asked for
     #[arg(long)]
     fail_on_regression: bool,
 
@@ -69,6 +69,8 @@ enum Verdict {
     NoDifference(Ratio),
     /// It counted before and does not now, for this reason.
     Void(String),
+    /// It counted before and is not there, though it was asked for.
+    Gone,
     /// It cannot be told, for this reason.
     NotTold(String),
 }
@@ -170,6 +172,7 @@ fn verdicts<'a>(
         };
         let verdict = match other {
             Some(other) => verdict(one, other, least),
+            None if is_gone(one, before, after) => Verdict::Gone,
             None => Verdict::NotTold("only before".to_owned()),
         };
         verdicts.push((verdict, one, format!("{} → {}", shown(Some(one)), shown(other))));
@@ -180,6 +183,19 @@ fn verdicts<'a>(
         new.map(|one| (Verdict::NotTold("only after".to_owned()), one, "– → –".to_owned())),
     );
     verdicts
+}
+
+/// Whether the same was asked for, and nothing says why this figure of before has no successor.
+fn is_gone(figure: &Figure, before: &Record, after: &Record) -> bool {
+    let choices = |record: &Record| {
+        let mut choices = record.configuration.clone();
+        choices.as_object_mut().and_then(|choices| choices.remove("rounds"));
+        choices
+    };
+    let is_skipped = |line: &String| line.split(':').next() == Some(&*figure.contestant);
+    figure.void.is_none()
+        && choices(before) == choices(after)
+        && !after.skipped.iter().any(is_skipped)
 }
 
 fn verdict(before: &Figure, after: &Figure, least: f64) -> Verdict {
@@ -210,7 +226,7 @@ fn verdict(before: &Figure, after: &Figure, least: f64) -> Verdict {
 
 impl Verdict {
     const fn is_worse(&self) -> bool {
-        matches!(self, Self::Regression(_) | Self::Void(_))
+        matches!(self, Self::Regression(_) | Self::Void(_) | Self::Gone)
     }
 
     fn show(&self) -> String {
@@ -218,6 +234,7 @@ impl Verdict {
             Self::Regression(ratio) => (Some(ratio), "regression"),
             Self::Improvement(ratio) => (Some(ratio), "improvement"),
             Self::NoDifference(ratio) => (Some(ratio), "no difference"),
+            Self::Gone => return format!("{:<22}  {:<14}", "–", "regression: gone;"),
             Self::Void(why) => return format!("{:<22}  regression: void, {why};", "–"),
             Self::NotTold(why) => return format!("{:<22}  {:<14}", "–", why),
         };
@@ -241,6 +258,7 @@ mod tests {
             Verdict::Improvement(_) => "improvement",
             Verdict::NoDifference(_) => "no difference",
             Verdict::Void(_) => "void",
+            Verdict::Gone => "gone",
             Verdict::NotTold(_) => "not told",
         }
     }
@@ -310,9 +328,21 @@ mod tests {
 
     #[test]
     fn figures_of_one_record_only_are_named() {
-        let (before, after) = (record(vec![scaled(1.0)]), record(vec![figure("b", 1, &ROUNDS)]));
-        let verdicts = verdicts(&before, &after, 0.05);
-        let told: Vec<_> = verdicts.iter().map(|(verdict, ..)| verdict.show()).collect();
-        assert!(told[0].contains("only before") && told[1].contains("only after"), "{told:?}");
+        let before = record(vec![scaled(1.0)]);
+        let told = |after: &Record| -> Vec<(bool, String)> {
+            let verdicts = verdicts(&before, after, 0.05).into_iter();
+            verdicts.map(|(verdict, ..)| (verdict.is_worse(), verdict.show())).collect()
+        };
+        let mut after = record(vec![figure("b", 1, &ROUNDS)]);
+        let lost = told(&after);
+        assert!(lost[0].0 && lost[0].1.contains("gone"), "{lost:?}");
+        assert!(!lost[1].0 && lost[1].1.contains("only after"), "{lost:?}");
+        // It was not there to be measured, or something else was asked for.
+        after.skipped = vec!["ours: not installed".to_owned()];
+        assert!(!told(&after)[0].0);
+        after.skipped.clear();
+        after.configuration = serde_json::json!({"round_ms": 1000, "rounds": 3, "tasks": [1]});
+        let unasked = told(&after);
+        assert!(!unasked[0].0 && unasked[0].1.contains("only before"), "{unasked:?}");
     }
 }

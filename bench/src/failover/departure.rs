@@ -50,14 +50,15 @@ pub(super) async fn round(
     let granted = timeout(GRANT_MAX + 10 * site.ttl, waiting).await;
     let (at, held) = granted.context("nobody is granted the lease")???;
     let Some(gap) = at.checked_duration_since(gone) else { return early(&mut holder).await };
-    let wrong = match fault {
+    let end = match fault {
         Fault::HolderPaused => goes_on(site, &mut holder, gone, &held).await?,
-        Fault::HolderKilled => holder.process.is_running().then(|| "the holder lives".to_owned()),
-        _ => unless(holder.says_next().await?, Said::Released),
+        Fault::HolderKilled if holder.process.is_running() => broken("the holder lives"),
+        Fault::HolderKilled => None,
+        _ => left(holder.says_next().await?),
     };
-    let wrong = wrong.or_else(|| not_after(holder.token, held.token()));
+    let wrong = not_after(holder.token, held.token()).map(Round::Broken);
     held.release().await;
-    Ok(wrong.map_or(Round::Gap(gap), Round::Broken))
+    Ok(wrong.or(end).unwrap_or(Round::Gap(gap)))
 }
 
 /// A grant before the fault: right only if the holder knows that it has lost the lease, as on a machine
@@ -77,21 +78,37 @@ async fn goes_on(
     holder: &mut Holder,
     gone: Instant,
     held: &Held,
-) -> anyhow::Result<Option<String>> {
+) -> anyhow::Result<Option<Round>> {
     if !holder.process.is_paused() {
-        return Ok(Some("the holder went on too early".to_owned()));
+        return Ok(broken("the holder went on too early"));
     }
     // Longer than the TTL, also if that was nearly over when it was stopped.
     tokio::time::sleep_until((gone + site.ttl * 3 / 2).into()).await;
     holder.process.resume()?;
     let said = holder.says_next().await?;
-    let Held::Ours(lease) = held else { return Ok(unless(said, Said::Lost)) };
-    let taken = lease.is_lost().then(|| "the new holder lost the lease to the old one".to_owned());
-    Ok(unless(said, Said::Lost).or(taken))
+    Ok(went_on(said, matches!(held, Held::Ours(lease) if lease.is_lost())))
 }
 
-fn unless(said: Said, expected: Said) -> Option<String> {
-    (said != expected).then(|| format!("the holder said {said:?} instead of {expected:?}"))
+/// The new holder can lose its lease to nobody but a machine that is too busy to renew it in time: the old one
+/// knows that it has none.
+fn went_on(said: Said, new_is_lost: bool) -> Option<Round> {
+    match said {
+        Said::Lost => new_is_lost.then_some(Round::Missed),
+        said => broken(&format!("the holder said {said:?} instead of {:?}", Said::Lost)),
+    }
+}
+
+/// Whoever leaves gives its lease back, unless a machine that was too busy had let it lose it before.
+fn left(said: Said) -> Option<Round> {
+    match said {
+        Said::Released => None,
+        Said::Lost => Some(Round::Missed),
+        said => broken(&format!("the holder said {said:?} instead of {:?}", Said::Released)),
+    }
+}
+
+fn broken(why: &str) -> Option<Round> {
+    Some(Round::Broken(why.to_owned()))
 }
 
 fn not_after(before: Option<i64>, after: Option<i64>) -> Option<String> {
@@ -108,7 +125,17 @@ mod tests {
         assert_eq!(not_after(Some(1024), Some(2048)), None);
         assert!(not_after(Some(2048), Some(2048)).is_some());
         assert_eq!(not_after(None, None), None);
-        assert_eq!(unless(Said::Lost, Said::Lost), None);
-        assert!(unless(Said::Held(None), Said::Lost).is_some());
+        let is_broken = |round| matches!(round, Some(Round::Broken(_)));
+        assert_eq!([went_on(Said::Lost, false), left(Said::Released)], [None, None]);
+        assert!(is_broken(went_on(Said::Released, false)) && is_broken(left(Said::Held(None))));
+        assert!(is_broken(went_on(Said::Held(None), true)));
+    }
+
+    #[test]
+    fn a_lease_that_a_busy_machine_did_not_renew_costs_a_round() {
+        assert_eq!(
+            [went_on(Said::Lost, true), left(Said::Lost)],
+            [Some(Round::Missed), Some(Round::Missed)]
+        );
     }
 }
