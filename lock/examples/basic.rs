@@ -12,8 +12,8 @@ use leasehold::{LeaseConfig, Leases, Resource};
 async fn main() -> Result<(), Box<dyn Error>> {
     let urls = env::var("REDIS_URLS").unwrap_or_else(|_| "redis://127.0.0.1:6379".into());
     let config = LeaseConfig {
-        ttl: Duration::from_secs(1),
-        node_timeout: Duration::from_millis(200),
+        ttl: Duration::from_secs(3),
+        node_timeout: Duration::from_secs(1),
         ..LeaseConfig::default()
     };
     // Two clients, as two processes would be.

@@ -13,10 +13,10 @@ use tokio::time::sleep;
 async fn main() -> Result<(), Box<dyn Error>> {
     let urls = env::var("REDIS_URLS").unwrap_or_else(|_| "redis://127.0.0.1:6379".into());
     let config = LeaseConfig {
-        ttl: Duration::from_secs(1),
-        node_timeout: Duration::from_millis(200),
-        // Two seconds of renewals, so that this ends soon.
-        lifetime_max: Duration::from_secs(2),
+        ttl: Duration::from_secs(3),
+        node_timeout: Duration::from_secs(1),
+        // Six seconds of renewals, so that this ends soon.
+        lifetime_max: Duration::from_secs(6),
         ..LeaseConfig::default()
     };
     let leases = Leases::connect(urls.split(','), config)?;
@@ -24,7 +24,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let lease = leases.acquire(&resource, Duration::from_secs(10)).await?;
     let done = lease.guard(async {
-        sleep(Duration::from_millis(1500)).await;
+        sleep(Duration::from_millis(4500)).await;
         "done, longer than one TTL"
     });
     println!("short work: {}", done.await?);

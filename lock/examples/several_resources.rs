@@ -14,8 +14,8 @@ const WAIT: Duration = Duration::from_secs(10);
 async fn main() -> Result<(), Box<dyn Error>> {
     let urls = env::var("REDIS_URLS").unwrap_or_else(|_| "redis://127.0.0.1:6379".into());
     let config = LeaseConfig {
-        ttl: Duration::from_secs(1),
-        node_timeout: Duration::from_millis(200),
+        ttl: Duration::from_secs(3),
+        node_timeout: Duration::from_secs(1),
         ..LeaseConfig::default()
     };
     let leases = Leases::connect(urls.split(','), config)?;

@@ -1,6 +1,6 @@
 //! Questions on their way to the nodes.
 
-use std::{collections::HashSet, mem, sync::Arc, time::Duration};
+use std::{collections::HashMap, mem, sync::Arc, time::Duration};
 
 use crate::model::{Moment, Question, quorum};
 
@@ -9,11 +9,11 @@ const BATCH_MAX: usize = 1024;
 
 /// With so many batches for all nodes under way, and so many questions in them, nodes and client have
 /// enough to do at the same time; what comes meanwhile goes together.
-const UNDER_WAY_MAX: usize = 4;
+const UNDER_WAY_MAX: usize = 2;
 const QUESTIONS_ENOUGH: usize = 16;
 
-/// How long what is to be asked waits for more of it at most: what takes longer than this is not made
-/// noticeably slower, and nodes that do not answer hold nothing up.
+/// How long what is to be asked waits for more of it, if no answer comes before: nodes that do not
+/// answer hold nothing up for longer. Timers are of whole milliseconds, so it can become three.
 const GATHER_MAX: Duration = Duration::from_millis(1);
 
 /// What a question was for.
@@ -70,9 +70,10 @@ impl Outbox {
         }
     }
 
-    /// Whether anything waits for all nodes.
-    pub(super) fn has_for_all(&self) -> bool {
-        !self.all.is_empty()
+    /// Whether all that waits can wait for more. What is for one node may take back what is for all, and
+    /// must not reach it first.
+    pub(super) fn can_wait(&self) -> bool {
+        !self.all.is_empty() && self.each.iter().all(|batch| batch.tags.is_empty())
     }
 
     /// Hands out what waits for all nodes.
@@ -141,20 +142,23 @@ impl Batch {
     }
 
     /// The same questions, each kind together: a node can ask its server several in one call. Those of
-    /// one resource stay in their order, so a batch that has two of one stays as it is.
-    fn like_to_like(mut self) -> Self {
-        let is_sorted = self.questions.is_sorted_by_key(kind);
-        let mut seen = HashSet::with_capacity(self.questions.len());
-        let mut resources = self.questions.iter().filter_map(Question::resource);
-        if is_sorted || !resources.all(|resource| seen.insert(resource)) {
+    /// one resource stay in their order.
+    fn like_to_like(self) -> Self {
+        if self.questions.is_sorted_by_key(kind) {
             return self;
         }
-        let mut pairs: Vec<_> = self.tags.drain(..).zip(self.questions.drain(..)).collect();
-        pairs.sort_by_key(|(_, question)| kind(question));
-        for (tag, question) in pairs {
-            self.push(tag, question);
-        }
-        self
+        let mut times = HashMap::with_capacity(self.questions.len());
+        let time_and_kind = |question| {
+            let time = times.entry(Question::resource(question)).or_insert(0_usize);
+            *time += 1;
+            (*time, kind(question))
+        };
+        let keys: Vec<_> = self.questions.iter().map(time_and_kind).collect();
+        let mut sorted: Vec<_> =
+            keys.into_iter().zip(self.tags.into_iter().zip(self.questions)).collect();
+        sorted.sort_by_key(|(key, _)| *key);
+        let (tags, questions) = sorted.into_iter().map(|(_, question)| question).unzip();
+        Self { tags, questions }
     }
 }
 
@@ -209,9 +213,9 @@ mod tests {
         let end = Some(now.after(GATHER_MAX));
         for (sizes, until) in [
             (&[][..], None),
-            (&[100, 100, 100], None),
+            (&[100], None),
             (&[1, 1, 1, 1, 1, 1], None),
-            (&[4, 4, 4, 4], end),
+            (&[8, 8], end),
             (&[1, 1, 1, 100, 1], end),
         ] {
             let (under_way, _batches) = under_way(sizes, now);
@@ -224,7 +228,7 @@ mod tests {
     #[test]
     fn the_answer_of_a_quorum_makes_room() {
         let now = Moment::default();
-        let (mut under_way, batches) = under_way(&[9; 4], now);
+        let (mut under_way, batches) = under_way(&[9; 2], now);
         let other = Arc::new(Batch::default());
         for (batch, is_enough) in [(&batches[1], true), (&other, true), (&batches[1], false)] {
             under_way.answered(batch);
@@ -232,7 +236,7 @@ mod tests {
         }
         // The third node's answer.
         under_way.answered(&batches[1]);
-        assert_eq!(under_way.batches.len(), 3);
+        assert_eq!(under_way.batches.len(), 1);
     }
 
     fn order(batch: &Batch) -> Vec<usize> {
@@ -251,6 +255,25 @@ mod tests {
     #[test]
     fn a_grant_stays_before_the_release_of_its_resource() {
         let questions = [("grant", "a"), ("release", "b"), ("grant", "c"), ("release", "a")];
-        assert_eq!(order(&batch(&questions).like_to_like()), [0, 1, 2, 3]);
+        assert_eq!(order(&batch(&questions).like_to_like()), [1, 0, 2, 3]);
+        let turns = [("release", "a"), ("grant", "a"), ("grant", "b"), ("release", "a")];
+        assert_eq!(order(&batch(&turns).like_to_like()), [0, 2, 1, 3]);
+    }
+
+    /// As when a caller goes away whose question was not sent yet.
+    #[test]
+    fn what_is_for_one_node_takes_what_is_for_all_along() {
+        let mut outbox = Outbox::new(3);
+        assert!(!outbox.can_wait());
+        let Batch { tags, questions } = batch(&[("grant", "a"), ("release", "a")]);
+        let mut asked = tags.into_iter().zip(questions);
+        let (tag, grant) = asked.next().unwrap();
+        outbox.ask_all(tag, grant);
+        assert!(outbox.can_wait());
+        let (tag, release) = asked.next().unwrap();
+        outbox.ask(1, tag, release);
+        assert!(!outbox.can_wait());
+        assert_eq!(outbox.take_for_all().count(), 1);
+        assert_eq!(outbox.take_for_each().map(|(node, _)| node).collect::<Vec<_>>(), [1]);
     }
 }

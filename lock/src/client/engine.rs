@@ -1,7 +1,7 @@
 //! Carries orders to the book, questions to the nodes, and answers back.
 //!
-//! Whatever waits when it looks is written to each node at once, so the more there is to do, the
-//! less each question costs. It has a task of its own; while there is little to do, callers take its
+//! Whatever waits when it looks is written to each node at once, or gathered while enough is under way:
+//! the more there is to do, the less each question costs. It has a task of its own; while there is little to do, callers take its
 //! turns (`desk.rs`).
 
 use std::{
@@ -215,11 +215,12 @@ impl Engine {
         now
     }
 
-    /// Asks what is to be asked, or gathers it for a while.
+    /// Asks what is to be asked, or gathers it for a while. What is for all goes first: what is for one
+    /// node follows from it.
     fn send(&mut self, now: Moment) {
         let outbox = &mut self.book.outbox;
         let enough_until = self.under_way.are_enough_until(now);
-        self.gathers_until = enough_until.filter(|_| outbox.has_for_all());
+        self.gathers_until = enough_until.filter(|_| outbox.can_wait());
         if self.gathers_until.is_none() {
             for batch in outbox.take_for_all() {
                 self.under_way.sent(&batch, now);

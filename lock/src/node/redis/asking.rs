@@ -107,8 +107,12 @@ pub(super) async fn ask_all(
                         values[at] = value;
                     }
                 }
+                (None, value) if is_of_all(&value) => {
+                    values[call.first..call.first + call.count].fill(value);
+                }
                 // What one of them may not have must not keep it from the others.
-                (None, _) => {
+                (None, value) => {
+                    tracing::debug!(questions = call.count, ?value, "each is asked alone");
                     let each = call.first..call.first + call.count;
                     again.extend(each.map(|at| Call::alone(at, Form::Hash)));
                 }
@@ -136,6 +140,12 @@ fn first_calls<'a>(questions: &[Question], run: &'a Run, wanted: &Wanted) -> Vec
         }
     }
     calls
+}
+
+/// Whether a server that answers this to several questions has the same for each: it is in trouble.
+fn is_of_all(value: &Value) -> bool {
+    let Value::ServerError(error) = value else { return false };
+    matches!(error.code(), "OOM" | "MISCONF" | "BUSY" | "LOADING" | "MASTERDOWN" | "NOREPLICAS")
 }
 
 fn note_wanted(question: &Question, form: Form, value: &Value, wanted: &Wanted) {

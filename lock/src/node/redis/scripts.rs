@@ -121,8 +121,12 @@ impl Script {
     }
 
     fn of_two_arguments(run: &str, text: &str) -> Self {
-        let several = include_str!("scripts/several.lua").replace("--#include question", text);
-        Self { several: Some(Text::new(run, &several)), ..Self::alone(run, text) }
+        // In a cluster each resource is on another server.
+        let several = (run != OPEN).then(|| {
+            let several = include_str!("scripts/several.lua").replace("--#include question", text);
+            Text::new(run, &several)
+        });
+        Self { several, ..Self::alone(run, text) }
     }
 }
 
@@ -200,6 +204,7 @@ mod tests {
         let Scripts { grant, commit, renew, release, .. } = Scripts::new(OPEN);
         for script in [grant, commit, renew, release] {
             assert!(!script.one.text.contains("leasehold:member"), "{}", script.one.text);
+            assert!(script.several.is_none());
         }
     }
 

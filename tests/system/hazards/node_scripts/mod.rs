@@ -24,8 +24,8 @@ const ROUNDS: usize = 6;
 const STEPS: usize = 2000;
 /// Five, and grants of two lifetimes with and without a hash tag in the name.
 const SCRIPTS: usize = 9;
-/// Those of them that can be asked for several at once: grants with a hash tag cannot, nor what is not
-/// about a resource.
+/// Those of them that might be asked for several at once: grants with a hash tag are not, nor what is
+/// not about a resource. Of the two lifetimes only the first is.
 const FOR_SEVERAL: usize = 5;
 /// Who asks; each belongs to one client.
 const HOLDERS: u128 = 5;
