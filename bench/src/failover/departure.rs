@@ -103,7 +103,9 @@ fn left(said: Said) -> Option<Round> {
     match said {
         Said::Released => None,
         Said::Lost => Some(Round::Missed),
-        said => broken(&format!("the holder said {said:?} instead of {:?}", Said::Released)),
+        said @ Said::Held(_) => {
+            broken(&format!("the holder said {said:?} instead of {:?}", Said::Released))
+        }
     }
 }
 
