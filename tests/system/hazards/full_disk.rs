@@ -11,14 +11,16 @@ use crate::{
     world::{LIMIT, World, answered},
 };
 
+/// Refuses soon where no quorum answers.
+const QUICK: (&str, &str) = ("LEASEHOLD_OUTAGE_PATIENCE_MS", "500");
+
 /// A world on small disks; `None` if that cannot be had here.
-async fn on_small_disks() -> Option<World> {
+async fn on_small_disks(env: &[(&str, &str)]) -> Option<World> {
     if !Means::SmallDisks.are_here() {
         return None;
     }
     let prepared = Prepared { small_disks: true, ..Prepared::default() };
-    let quick = [("LEASEHOLD_OUTAGE_PATIENCE_MS", "500")];
-    Some(World::start_prepared(1, &quick, prepared).await)
+    Some(World::start_prepared(1, env, prepared).await)
 }
 
 /// Waits until a node has ended by itself, while buyers buy.
@@ -34,7 +36,7 @@ async fn ends_while_others_sell(world: &World, sale: uuid::Uuid, node: usize) {
 
 #[tokio::test]
 async fn a_node_whose_disk_is_full_ends_and_is_not_missed() {
-    let Some(mut world) = on_small_disks().await else { return };
+    let Some(mut world) = on_small_disks(&[]).await else { return };
     let sale = world.sale(100_000).await;
     world.stack.nodes[1].fill_disk().unwrap();
     ends_while_others_sell(&world, sale, 1).await;
@@ -55,7 +57,7 @@ async fn a_node_whose_disk_is_full_ends_and_is_not_missed() {
 
 #[tokio::test]
 async fn a_quorum_whose_disks_are_full_stops_the_sale_until_there_is_room() {
-    let Some(mut world) = on_small_disks().await else { return };
+    let Some(mut world) = on_small_disks(&[QUICK]).await else { return };
     let sale = world.sale(100_000).await;
     for node in &world.stack.nodes[..2] {
         node.fill_disk().unwrap();
@@ -74,7 +76,7 @@ async fn a_quorum_whose_disks_are_full_stops_the_sale_until_there_is_room() {
 
 #[tokio::test]
 async fn a_postgres_whose_disk_is_full_loses_no_acknowledged_purchase() {
-    let Some(mut world) = on_small_disks().await else { return };
+    let Some(mut world) = on_small_disks(&[QUICK]).await else { return };
     let sale = world.sale(100_000).await;
     let postgres = world.stack.postgres.as_ref().unwrap();
     postgres.fill_disk().unwrap();

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use leasehold::{
-    GrantNumber, HolderId, Leases, Resource,
+    GrantNumber, HolderId, LeaseConfig, Leases, Resource,
     model::{Admission, ClientId, GrantRequest, Question, Reply, Standing},
     node::{Node as _, Notice, RedisNode},
 };
@@ -177,13 +177,18 @@ async fn what_is_denied_keeps_nobody_from_what_is_not() {
 async fn leases_work_with_the_user_of_the_readme() {
     let stack = nodes(1, Persistence::Durable).await;
     make_user(&mut redis(&stack.nodes[0]).await, &rules()).await;
-    let client = || Leases::connect([url(&stack)], config()).unwrap();
+    // A machine that is busy for a second must not end it.
+    let ttl = Duration::from_secs(6);
+    let client = || {
+        let config = LeaseConfig { ttl, node_timeout: ttl / 4, ..LeaseConfig::default() };
+        Leases::connect([url(&stack)], config).unwrap()
+    };
     let (ours, theirs) = (client(), client());
     assert_eq!(ours.check().await, Ok(vec![]));
     let lease = ours.acquire(&resource(), PATIENCE).await.unwrap();
     // Over its lifetime: it is renewed.
     let waiting = tokio::spawn(async move { theirs.acquire(&resource(), PATIENCE).await });
-    tokio::time::sleep(config().ttl * 2).await;
+    tokio::time::sleep(ttl * 2).await;
     assert!(!lease.is_lost() && !waiting.is_finished());
     let token = lease.token();
     let _outcome = lease.release().await;

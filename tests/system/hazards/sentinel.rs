@@ -41,7 +41,7 @@ impl Watched {
             master.beside("replica", &format!("replicaof {ip} {port}\n"), &[]).await.unwrap();
         let monitor = format!(
             "sentinel monitor {NAME} {ip} {port} 1\n\
-             sentinel down-after-milliseconds {NAME} 1000\n\
+             sentinel down-after-milliseconds {NAME} 5000\n\
              sentinel failover-timeout {NAME} 10000\n"
         );
         let sentinel = master.beside("sentinel", &monitor, &["--sentinel"]).await.unwrap();

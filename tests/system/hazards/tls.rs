@@ -3,10 +3,10 @@
 //! The servers of some machines have no TLS; the ones that are fetched have none. Then these tests
 //! are skipped with a line on stderr, or fail with `LEASEHOLD_TLS=required`.
 
-use std::{env, sync::Arc};
+use std::{env, sync::Arc, time::Duration};
 
 use leasehold::{
-    Leases, NodeStep, ReleaseOutcome,
+    LeaseConfig, Leases, NodeStep, ReleaseOutcome,
     node::{Certificates, ClientCertificate, Node as _, RedisNode},
 };
 use leasehold_stack::{LeaseNode, Persistence, Stack, free_port};
@@ -108,7 +108,10 @@ impl Secured {
     }
 
     fn client(&self, certificates: &Certificates) -> Leases {
-        Leases::over(vec![Arc::new(self.node_at("localhost", certificates))], config()).unwrap()
+        // Handshakes take a busy machine long.
+        let (ttl, node_timeout) = (Duration::from_secs(6), Duration::from_millis(1500));
+        let config = LeaseConfig { ttl, node_timeout, ..LeaseConfig::default() };
+        Leases::over(vec![Arc::new(self.node_at("localhost", certificates))], config).unwrap()
     }
 
     /// Whether somebody listens for leases that are free.

@@ -14,12 +14,12 @@ use crate::{
     world::{LIMIT, World, until},
 };
 
-/// Quick, and to receivers on this machine.
+/// Quick, and to receivers on this machine, which may be busy: who hangs is given up after a while.
 pub(crate) const QUICK: [(&str, &str); 4] = [
     ("LEASEHOLD_WEBHOOK_PRIVATE", "true"),
     ("LEASEHOLD_WEBHOOK_POLL_MS", "20"),
     ("LEASEHOLD_WEBHOOK_BACKOFF_MS", "10"),
-    ("LEASEHOLD_WEBHOOK_TIMEOUT_MS", "500"),
+    ("LEASEHOLD_WEBHOOK_TIMEOUT_MS", "5000"),
 ];
 
 /// A webhook as it was made.

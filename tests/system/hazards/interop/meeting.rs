@@ -12,7 +12,7 @@ use super::peer::{Answer, Library, Peer};
 use crate::world::LIMIT;
 
 /// The lifetime of our leases: short, since some tests wait for its end.
-pub(super) const TTL: Duration = Duration::from_secs(2);
+pub(super) const TTL: Duration = Duration::from_secs(5);
 /// The lifetime of what must not expire in a test.
 pub(super) const LONG: Duration = Duration::from_secs(600);
 /// How far the nodes' clock may get away from ours in a test; theirs has whole milliseconds.
@@ -127,7 +127,7 @@ impl Nodes {
     /// A client of ours that the nodes have voted for once.
     pub(super) async fn ours(&self, ttl: Duration, resource: &Resource) -> Leases {
         // Patience for a slow machine: no test here is about silent nodes.
-        let node_timeout = Duration::from_millis(900);
+        let node_timeout = Duration::from_millis(1500);
         let config = LeaseConfig { ttl, node_timeout, ..LeaseConfig::default() };
         let leases = Leases::connect(self.urls(), config).unwrap();
         let first = leases.acquire(resource, FIRST_LIMIT).await.unwrap();
