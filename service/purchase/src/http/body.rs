@@ -25,6 +25,17 @@ impl<T: std::str::FromStr<Err = Invalid>, S: Send + Sync> FromRequestParts<S> fo
 }
 
 /// The request's `Idempotency-Key`.
+pub(super) struct Key(pub(super) IdempotencyKey);
+
+impl<S: Send + Sync> FromRequestParts<S> for Key {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        key(&parts.headers).map(Self)
+    }
+}
+
+/// The `Idempotency-Key` among these headers.
 pub(super) fn key(headers: &HeaderMap) -> Result<IdempotencyKey, Problem> {
     let mut values = headers.get_all("idempotency-key").iter();
     let (first, second) = (values.next(), values.next());

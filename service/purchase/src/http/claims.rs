@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State, http::HeaderMap, response::Response};
+use axum::{Json, extract::State, response::Response};
 use leasehold_kit::problem::Problem;
 use serde::Serialize;
 
@@ -25,10 +25,9 @@ pub(super) async fn purchase(
     _buyer: AsBuyer,
     State(app): State<Arc<App>>,
     Id(sale): Id<SaleId>,
-    headers: HeaderMap,
+    manner: Manner,
     Body(new): Body<NewPurchase>,
 ) -> Result<Response, Problem> {
-    let manner = Manner::read(&headers)?;
     submit(&app, sale, manner, checked(new.check())?).await
 }
 
@@ -37,10 +36,9 @@ pub(super) async fn reserve(
     _buyer: AsBuyer,
     State(app): State<Arc<App>>,
     Id(sale): Id<SaleId>,
-    headers: HeaderMap,
+    manner: Manner,
     Body(new): Body<NewReservation>,
 ) -> Result<Response, Problem> {
-    let manner = Manner::read(&headers)?;
     submit(&app, sale, manner, checked(new.check())?).await
 }
 
@@ -49,10 +47,9 @@ pub(super) async fn confirm(
     _buyer: AsBuyer,
     State(app): State<Arc<App>>,
     Id(claim): Id<ClaimId>,
-    headers: HeaderMap,
+    manner: Manner,
     Body(confirmation): Body<Confirmation>,
 ) -> Result<Response, Problem> {
-    let manner = Manner::read(&headers)?;
     let command = checked(confirmation.check(claim))?;
     let sale = sale_of(&app, claim, "reservation").await?;
     submit(&app, sale, manner, command).await
@@ -63,10 +60,9 @@ pub(super) async fn cancel(
     _buyer: AsBuyer,
     State(app): State<Arc<App>>,
     Id(claim): Id<ClaimId>,
-    headers: HeaderMap,
+    manner: Manner,
     Body(cancellation): Body<Cancellation>,
 ) -> Result<Response, Problem> {
-    let manner = Manner::read(&headers)?;
     let command = checked(cancellation.check(claim))?;
     let sale = sale_of(&app, claim, "reservation").await?;
     submit(&app, sale, manner, command).await
@@ -77,10 +73,9 @@ pub(super) async fn refund(
     _admin: AsAdmin,
     State(app): State<Arc<App>>,
     Id(claim): Id<ClaimId>,
-    headers: HeaderMap,
+    manner: Manner,
     Body(refund): Body<Refund>,
 ) -> Result<Response, Problem> {
-    let manner = Manner::read(&headers)?;
     let command = checked(refund.check(claim))?;
     let sale = sale_of(&app, claim, "purchase").await?;
     submit(&app, sale, manner, command).await

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State, http::HeaderMap, response::Response};
+use axum::{Json, extract::State, response::Response};
 use leasehold_kit::problem::Problem;
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
     App,
-    body::{self, AsAdmin, Body, Id},
+    body::{self, AsAdmin, Body, Id, Key},
     error,
     page::{Page, PageQuery},
     submit::{Manner, submit},
@@ -22,10 +22,9 @@ use crate::domain::{
 pub(super) async fn create(
     _admin: AsAdmin,
     State(app): State<Arc<App>>,
-    headers: HeaderMap,
+    Key(key): Key,
     Body(draft): Body<SaleDraft>,
 ) -> Result<Response, Problem> {
-    let key = body::key(&headers)?;
     let terms = draft.check().map_err(|invalid| error::invalid(&invalid))?;
     let fingerprint = Fingerprint::of(&["sale", &format!("{terms:?}")]);
     let sale = Sale { id: SaleId::from_uuid(Uuid::now_v7()), terms };
@@ -47,10 +46,9 @@ pub(super) async fn change(
     _admin: AsAdmin,
     State(app): State<Arc<App>>,
     Id(sale): Id<SaleId>,
-    headers: HeaderMap,
+    manner: Manner,
     Body(change): Body<SaleChange>,
 ) -> Result<Response, Problem> {
-    let manner = Manner::read(&headers)?;
     submit(&app, sale, manner, Command::Change(change)).await
 }
 

@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use axum::{
-    http::HeaderMap,
+    extract::FromRequestParts,
+    http::{HeaderMap, request::Parts},
     response::{IntoResponse as _, Response},
 };
 use leasehold_kit::problem::Problem;
@@ -23,9 +24,13 @@ pub(super) struct Manner {
     waits: bool,
 }
 
-impl Manner {
-    pub(super) fn read(headers: &HeaderMap) -> Result<Self, Problem> {
-        Ok(Self { key: body::key(headers)?, waits: !prefers_async(headers) })
+/// Nothing of the headers is kept: as long as anything is, the connection keeps the memory that they were
+/// read into, and takes as much again.
+impl<S: Send + Sync> FromRequestParts<S> for Manner {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        Ok(Self { key: body::key(&parts.headers)?, waits: !prefers_async(&parts.headers) })
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     Json, Router,
     extract::State,
-    http::{HeaderMap, StatusCode},
+    http::StatusCode,
     response::Response,
     routing::{get, post},
 };
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::{
     App,
-    body::{self, AsAdmin, Body, Id},
+    body::{self, AsAdmin, Body, Id, Key},
     code, error,
     page::{Page, PageQuery},
 };
@@ -47,10 +47,9 @@ struct Created<'a> {
 async fn create(
     _admin: AsAdmin,
     State(app): State<Arc<App>>,
-    headers: HeaderMap,
+    Key(key): Key,
     Body(draft): Body<WebhookDraft>,
 ) -> Result<Response, Problem> {
-    let key = body::key(&headers)?;
     let wanted = draft.check().map_err(|invalid| error::invalid(&invalid))?;
     let _uri = app.webhooks.check(&wanted.url).map_err(|invalid| error::invalid(&invalid))?;
     let fingerprint = Fingerprint::of(&["webhook", &format!("{wanted:?}")]);
@@ -80,10 +79,9 @@ async fn replay(
     _admin: AsAdmin,
     State(app): State<Arc<App>>,
     Id(id): Id<WebhookId>,
-    headers: HeaderMap,
+    Key(key): Key,
     Body(draft): Body<ReplayDraft>,
 ) -> Result<Response, Problem> {
-    let key = body::key(&headers)?;
     let replay = draft.check().map_err(|invalid| error::invalid(&invalid))?;
     let fingerprint = Fingerprint::of(&["replay", &id.to_string(), &format!("{replay:?}")]);
     let now = app.store.now().await.map_err(|error| error::reading(&error))?;
