@@ -100,9 +100,10 @@ where
         let gone_after = u32::try_from(GONE_AFTER.as_millis()).unwrap_or(u32::MAX);
         let _best_effort = setsockopt(&stream, TcpUserTimeout, &gone_after);
         let Some(tls) = &self.tls else { return self.requests(stream, watcher).await };
-        let handshake = tls.acceptor().accept(stream);
+        // On the heap: a connection without TLS, of which there may be thousands, has no room for it.
+        let handshake = Box::pin(tls.acceptor().accept(stream));
         match tokio::time::timeout(self.handshake_timeout, handshake).await {
-            Ok(Ok(stream)) => self.requests(stream, watcher).await,
+            Ok(Ok(stream)) => Box::pin(self.requests(stream, watcher)).await,
             Ok(Err(error)) => tracing::debug!(%error, "no agreement on TLS"),
             Err(_) => tracing::debug!("no agreement on TLS in time"),
         }
