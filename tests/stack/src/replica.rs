@@ -115,6 +115,8 @@ impl ReplicaConfig {
                 .env("LEASEHOLD_LISTEN", format!("{here}:0"))
                 .inside(self.inside.clone())
                 .env("LEASEHOLD_DRAIN_MS", "200")
+                // As in its image.
+                .env("MALLOC_ARENA_MAX", "1")
                 .capture_lines(4);
         // One of the two, as the service wants it.
         if !self.env.iter().any(|(key, _)| key == "LEASEHOLD_KEYS_FILE") {
