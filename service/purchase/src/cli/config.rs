@@ -43,7 +43,7 @@ pub(super) struct ServeArgs {
 
     /// How long a turn lasts while other replicas may be waiting, in milliseconds. Longer gives a hot sale
     /// somewhat more throughput; buyers at the replicas that wait see it as latency
-    #[arg(long, env = "LEASEHOLD_TURN_MS", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    #[arg(long, env = "LEASEHOLD_TURN_MS", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     turn_ms: u64,
 
     /// How long an order may take before its buyer is told that it did not happen or is not known,

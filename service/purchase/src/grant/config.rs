@@ -28,7 +28,7 @@ pub struct GrantConfig {
     pub retries: Retries,
     /// How long the lease nodes or Postgres may be away before requests are told so. Default: 2 s.
     pub outage_patience: Duration,
-    /// How long a turn lasts while there is work. Default: 100 ms. Longer means fewer hand-overs,
+    /// How long a turn lasts while there is work. Default: 50 ms. Longer means fewer hand-overs,
     /// shorter means that requests at other replicas wait less.
     pub turn_max: Duration,
     /// How long a lease is kept without work before it is given back. Default: 2 ms.
@@ -60,7 +60,7 @@ impl GrantConfig {
             transactions_max: 8,
             retries: Retries::default(),
             outage_patience: Duration::from_secs(2),
-            turn_max: Duration::from_millis(100),
+            turn_max: Duration::from_millis(50),
             linger: Duration::from_millis(2),
             retire_after: Duration::from_secs(60),
             sweep_every: sweep::SWEEP_EVERY,

@@ -43,13 +43,14 @@ impl Book {
 }
 
 impl Combiner {
-    /// One batch: decide what is pending, write, answer. `book` is the sale as the batch before left
-    /// it, `None` to begin the turn; and so it is left after a failure.
+    /// One batch: decide what is pending and write. Returns what the first of the pending requests came to,
+    /// for them to be told. `book` is the sale as the batch before left it, `None` to begin the turn; and so
+    /// it is left after a failure.
     pub(super) async fn grant_once(
         &mut self,
         lease: Option<&Lease>,
         book: &mut Option<Book>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<Outcome>, StoreError> {
         let known = book.take().filter(|book| !book.is_stale());
         let requests = self.pending.iter().map(|ticket| &ticket.request);
         let known = match known {
@@ -67,13 +68,12 @@ impl Combiner {
             self.write(lease, version, &decision).await?;
         }
         let Decision { outcomes, mut state, .. } = decision;
-        self.answer(outcomes);
         // What is due, and who waits, comes first; what is left of it after this batch is read with the next.
         self.tidy = is_written && state.is_half_tidied(now);
         self.sold_out = !self.tidy && state.left() == 0;
         state.forget();
         *book = Some(Book { state, read_at, read });
-        Ok(())
+        Ok(outcomes)
     }
 
     /// Reads the sale, and what the pending requests are about; with a lease it claims the fence

@@ -57,6 +57,8 @@ pub(super) struct Combiner {
     /// Whether there may be something to do although nothing is pending: reservations to give up,
     /// or units to offer to those who wait.
     pub(super) tidy: bool,
+    /// Whether the lease was held by another when this turn asked for it.
+    pub(super) is_contended: bool,
     /// Until when the lease nodes are left alone, since they did not answer and the sale goes on
     /// without them.
     pub(super) leases_away_until: Option<Instant>,
@@ -98,6 +100,7 @@ impl Combiner {
             away_since: None,
             sold_out: false,
             tidy: false,
+            is_contended: false,
             leases_away_until: None,
         })
     }

@@ -1,7 +1,8 @@
 //! One turn: from waiting for the lease to giving it back.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
+use futures_util::poll;
 use leasehold::Lease;
 use tokio::time::Instant;
 
@@ -11,13 +12,21 @@ use super::{
     desk::Ticket,
 };
 use crate::{
-    domain::{SaleId, WithoutLeases, decide},
+    domain::{Outcome, SaleId, WithoutLeases, decide},
     grant::{GrantError, decision::note_stale},
     store::{Store, StoreError},
 };
 
 /// How often a batch is decided anew under one lease, each time since another had written.
 const DECISIONS_MAX: u32 = 10;
+
+/// Where others want the lease too, it is kept without work for this part of the configured `linger` at a
+/// time: about what it takes to hand it over, so that the buyers who were just answered come in before.
+const LINGER_PART: u32 = 4;
+
+/// And only in this part of a turn: a few buyers who ask again at once would keep those of the other
+/// replicas waiting for all of it.
+const IDLE_PART: u32 = 5;
 
 /// How long the lease is waited for before looking whether anybody still wants it.
 const SLICE: Duration = Duration::from_millis(500);
@@ -38,14 +47,24 @@ impl Combiner {
     pub(super) async fn turn(&mut self) -> TurnEnd {
         let lease = match self.prepare().await {
             Ok(Under::Lease(lease)) => lease,
-            Ok(Under::Version) => return self.grant_under(None).await,
+            Ok(Under::Version) => {
+                let (end, outcomes) = self.grant_under(None).await;
+                self.answer(outcomes);
+                return end;
+            }
             Ok(Under::Nothing) => return TurnEnd::Over,
             Err(end) => return end,
         };
         metrics::counter!("leasehold_turns_total").increment(1);
-        let end = self.grant_under(Some(&lease)).await;
-        // A replica that waits is handed it by this, and the next turn here comes after its.
-        let _outcome = lease.release().await;
+        let (end, outcomes) = self.grant_under(Some(&lease)).await;
+        // A replica that waits is handed it by this, and the next turn here comes after its. Sent before the
+        // buyers are told: what that sets off, with hundreds of them, would all come first.
+        let mut release = pin!(lease.release());
+        let is_released = poll!(release.as_mut()).is_ready();
+        self.answer(outcomes);
+        if !is_released {
+            let _outcome = release.await;
+        }
         end
     }
 
@@ -85,14 +104,18 @@ impl Combiner {
     /// Waits for the lease as long as a buyer waits for its answer, and nodes answer.
     async fn lease(&mut self) -> Result<Under, TurnEnd> {
         let mut silent_since = None;
+        let mut wait = Duration::ZERO;
         loop {
-            let error = match self.leases.acquire(&self.resource, SLICE).await {
+            let error = match self.leases.acquire(&self.resource, wait).await {
                 Ok(lease) => {
                     self.leases_away_until = None;
+                    // Where it was held, others sell too, and wait for it soon if they do not now.
+                    self.is_contended = !wait.is_zero();
                     return Ok(Under::Lease(lease));
                 }
                 Err(error) => error,
             };
+            wait = SLICE;
             self.pending.retain(Ticket::is_wanted);
             if self.pending.is_empty() && !self.tidy {
                 return Err(TurnEnd::Over);
@@ -158,41 +181,51 @@ impl Combiner {
         Ok(())
     }
 
-    /// Grants batch after batch until the turn is over, nothing is left to do, or something fails.
-    async fn grant_under(&mut self, lease: Option<&Lease>) -> TurnEnd {
-        let turn_over = Instant::now() + self.config.turn_max;
+    /// Grants batch after batch until the turn is over, nothing is left to do, or something fails. The buyers
+    /// of the last batch are still to be told what is returned beside.
+    async fn grant_under(&mut self, lease: Option<&Lease>) -> (TurnEnd, Vec<Outcome>) {
+        let (begun, turn_max) = (Instant::now(), self.config.turn_max);
+        let turn_over = begun + turn_max;
+        let idle_over = if self.is_contended { begun + turn_max / IDLE_PART } else { turn_over };
         let mut book: Option<Book> = None;
         let mut attempts = 0;
         while attempts < DECISIONS_MAX {
             self.gather();
             // From here on a buyer who stops waiting is told that the outcome is not known.
             self.pending.retain(Ticket::take);
-            if self.pending.is_empty() && !self.tidy && !self.linger(turn_over).await {
-                return TurnEnd::Over;
+            if self.pending.is_empty() && !self.tidy && !self.linger(idle_over).await {
+                return (TurnEnd::Over, Vec::new());
             }
             // The lease's word is not needed for safety; without it the write is likely in vain.
             if lease.is_some_and(Lease::is_lost) {
                 self.put_back();
-                return TurnEnd::Again(GrantError::Busy);
+                return (TurnEnd::Again(GrantError::Busy), Vec::new());
             }
             match self.grant_once(lease, &mut book).await {
-                Ok(()) => {
+                Ok(outcomes) => {
                     attempts = 0;
                     self.note_success();
+                    let answered = outcomes.len();
+                    let is_idle = answered == self.pending.len() && self.queue.is_empty();
+                    let over = if is_idle && !self.tidy { idle_over } else { turn_over };
+                    if Instant::now() >= over || self.sold_out {
+                        return (TurnEnd::Over, outcomes);
+                    }
+                    self.answer(outcomes);
                 }
                 Err(error) => {
                     self.put_back();
                     if let Some(end) = self.after_failure(error) {
-                        return end;
+                        return (end, Vec::new());
+                    }
+                    if Instant::now() >= turn_over {
+                        return (TurnEnd::Over, Vec::new());
                     }
                     attempts += 1;
                 }
             }
-            if Instant::now() >= turn_over || self.sold_out {
-                return TurnEnd::Over;
-            }
         }
-        TurnEnd::Again(GrantError::Busy)
+        (TurnEnd::Again(GrantError::Busy), Vec::new())
     }
 
     fn put_back(&self) {
@@ -202,8 +235,9 @@ impl Combiner {
     }
 
     /// Waits briefly for another request before the lease goes back; `false` when none came.
-    async fn linger(&mut self, turn_over: Instant) -> bool {
-        let until = turn_over.min(Instant::now() + self.config.linger);
+    async fn linger(&mut self, idle_over: Instant) -> bool {
+        let linger = self.config.linger / if self.is_contended { LINGER_PART } else { 1 };
+        let until = idle_over.min(Instant::now() + linger);
         match tokio::time::timeout_at(until, self.queue.recv()).await {
             Ok(Some(ticket)) if ticket.take() => {
                 self.push(ticket);
