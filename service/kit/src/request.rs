@@ -54,7 +54,8 @@ fn given_id(headers: &HeaderMap) -> Option<HeaderValue> {
     let (id, None) = (values.next()?, values.next()) else { return None };
     let usable = (1..=REQUEST_ID_BYTES_MAX).contains(&id.len())
         && id.as_bytes().iter().all(u8::is_ascii_graphic);
-    usable.then(|| id.clone())
+    // Copied: as long as a part of the head is kept, its connection cannot use that memory again.
+    usable.then(|| HeaderValue::from_bytes(id.as_bytes()).ok()).flatten()
 }
 
 fn span_of(request: &Request, id: Option<&str>, trace: Option<&str>, key: Option<&str>) -> Span {

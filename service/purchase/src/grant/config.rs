@@ -31,7 +31,8 @@ pub struct GrantConfig {
     /// How long a turn lasts while there is work. Default: 50 ms. Longer means fewer hand-overs,
     /// shorter means that requests at other replicas wait less.
     pub turn_max: Duration,
-    /// How long a lease is kept without work before it is given back. Default: 2 ms.
+    /// How long a lease is kept without work before it is given back. Default: 2 ms; a quarter of it, and
+    /// only in the first fifth of a turn, where another replica held it when the turn asked for it.
     pub linger: Duration,
     /// How long a desk without requests is kept. Default: 60 s.
     pub retire_after: Duration,

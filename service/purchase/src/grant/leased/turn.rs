@@ -76,12 +76,15 @@ impl Combiner {
         }
         let (store, sale, look_every) =
             (self.store.clone(), self.desk.sale, self.config.look_every);
+        // Once is enough: whoever is left then needs the lease, and must not lose the place in its line.
+        let mut looks = true;
         loop {
             if self.sold_out {
                 self.refuse().await?;
                 if self.pending.is_empty() && !self.tidy {
                     return Ok(Under::Nothing);
                 }
+                looks = false;
             }
             if self.leases_away_until.is_some_and(|until| Instant::now() < until) {
                 return Ok(Under::Version);
@@ -96,7 +99,7 @@ impl Combiner {
             };
             tokio::select! {
                 lease = self.lease() => return lease,
-                () = sold_out => self.sold_out = true,
+                () = sold_out, if looks => self.sold_out = true,
             }
         }
     }
@@ -104,24 +107,30 @@ impl Combiner {
     /// Waits for the lease as long as a buyer waits for its answer, and nodes answer.
     async fn lease(&mut self) -> Result<Under, TurnEnd> {
         let mut silent_since = None;
+        // The first attempt only tells whether others have it.
         let mut wait = Duration::ZERO;
+        self.is_contended = false;
         loop {
             let error = match self.leases.acquire(&self.resource, wait).await {
                 Ok(lease) => {
                     self.leases_away_until = None;
-                    // Where it was held, others sell too, and wait for it soon if they do not now.
-                    self.is_contended = !wait.is_zero();
                     return Ok(Under::Lease(lease));
                 }
                 Err(error) => error,
             };
+            let is_first = wait.is_zero();
             wait = SLICE;
             self.pending.retain(Ticket::is_wanted);
             if self.pending.is_empty() && !self.tidy {
                 return Err(TurnEnd::Over);
             }
             if !error.is_unavailable() {
+                // Others sell too, and wait for it soon if they do not now.
+                self.is_contended = true;
                 silent_since = None;
+                continue;
+            }
+            if is_first {
                 continue;
             }
             let silent = silent_since.get_or_insert_with(Instant::now).elapsed();
