@@ -23,12 +23,13 @@ use super::{
     admit,
     batch::{Batch, UnderWay},
     book::Book,
+    identities::Identities,
     inbox::Order,
     leases::Shared,
 };
 use crate::{
     model::Moment,
-    node::{Answers, NodeError, NodeErrorKind, NodeStep},
+    node::{Answers, NodeErrorKind},
 };
 
 /// How long the engine stays without work before it ends; the next order starts it again.
@@ -65,11 +66,6 @@ pub(super) struct Engine {
     sleeps_until: Option<Moment>,
 }
 
-/// Which server each node is, so that none has two votes.
-struct Identities {
-    runs: Vec<Option<u64>>,
-}
-
 /// The engine's task.
 pub(super) async fn run(mut running: Running) {
     let shared = Arc::clone(&running.shared);
@@ -98,7 +94,7 @@ impl Engine {
             shared: Arc::clone(shared),
             book: Book::new(Arc::clone(shared)),
             events: FuturesUnordered::new(),
-            identities: Identities { runs: vec![None; shared.nodes.len()] },
+            identities: Identities::new(shared.nodes.len()),
             orders: Vec::new(),
             under_way: UnderWay::new(shared.nodes.len()),
             gathers_until: None,
@@ -309,33 +305,4 @@ fn ask(shared: &Arc<Shared>, node: usize, batch: Arc<Batch>) -> BoxFuture<'stati
 fn admit(shared: &Arc<Shared>, node: usize) -> BoxFuture<'static, Event> {
     let shared = Arc::clone(shared);
     Box::pin(async move { Event::Admission { node, outcome: admit::admit(&shared, node).await } })
-}
-
-impl Identities {
-    /// Answers of a server that answers as another node already do not count.
-    fn one_vote_each(
-        &mut self,
-        shared: &Shared,
-        node: usize,
-        batch: &Batch,
-        answers: Answers,
-    ) -> Answers {
-        let Some(run) = shared.nodes[node].run().or(self.runs[node]) else { return answers };
-        if self.runs[node] == Some(run) {
-            return answers;
-        }
-        let Some(first) = self.runs.iter().position(|&other| other == Some(run)) else {
-            self.runs[node] = Some(run);
-            return answers;
-        };
-        let first = Arc::from(shared.nodes[first].address());
-        let kind = NodeErrorKind::SameServer(first);
-        let address: Arc<str> = Arc::from(shared.nodes[node].address());
-        let error = |question| NodeError {
-            address: Arc::clone(&address),
-            step: NodeStep::of(question),
-            kind: kind.clone(),
-        };
-        batch.questions.iter().map(|question| Err(error(question))).collect()
-    }
 }

@@ -22,6 +22,7 @@ mod engine;
 mod error;
 mod evict;
 mod grant;
+mod identities;
 mod inbox;
 mod inspection;
 mod lease;
