@@ -7,9 +7,11 @@ use crate::model::{Moment, Question, quorum};
 /// Questions in one write; more wait for the next.
 const BATCH_MAX: usize = 1024;
 
-/// With so many batches for all nodes under way, and so many questions in them, nodes and client have
-/// enough to do at the same time; what comes meanwhile goes together.
-const UNDER_WAY_MAX: usize = 2;
+/// With so many batches under way, counted at each of the nodes that they go to, but with two of them in
+/// any case, and with so many questions in them, nodes and client have enough to do at the same time;
+/// what comes meanwhile goes together. One node alone must never wait for the client; several take more
+/// time than the client has.
+const UNDER_WAY_MAX: usize = 8;
 const QUESTIONS_ENOUGH: usize = 16;
 
 /// How long what is to be asked waits for more of it, if no answer comes before: nodes that do not
@@ -95,6 +97,7 @@ impl Outbox {
 #[derive(Debug)]
 pub(super) struct UnderWay {
     quorum: usize,
+    enough: usize,
     batches: Vec<Sent>,
 }
 
@@ -107,7 +110,8 @@ struct Sent {
 
 impl UnderWay {
     pub(super) fn new(nodes: usize) -> Self {
-        Self { quorum: quorum(nodes), batches: Vec::new() }
+        let enough = (UNDER_WAY_MAX / nodes.max(1)).max(2);
+        Self { quorum: quorum(nodes), enough, batches: Vec::new() }
     }
 
     pub(super) fn sent(&mut self, batch: &Arc<Batch>, at: Moment) {
@@ -130,7 +134,7 @@ impl UnderWay {
         let newest = self.batches.iter().rev().take_while(|sent| sent.at.after(GATHER_MAX) > now);
         let questions: usize = newest.clone().map(|sent| sent.batch.questions.len()).sum();
         // The oldest of the newest few.
-        let last = newest.clone().nth(UNDER_WAY_MAX - 1)?;
+        let last = newest.clone().nth(self.enough - 1)?;
         (questions >= QUESTIONS_ENOUGH).then(|| last.at.after(GATHER_MAX))
     }
 }
@@ -198,7 +202,7 @@ mod tests {
         batch
     }
 
-    /// Batches of this many questions, one sent after the other.
+    /// Batches of this many questions for three nodes, one sent after the other.
     fn under_way(sizes: &[usize], at: Moment) -> (UnderWay, Vec<Arc<Batch>>) {
         let of = |&size: &usize| Arc::new(batch(&vec![("grant", "a"); size]));
         let batches: Vec<_> = sizes.iter().map(of).collect();
@@ -222,6 +226,21 @@ mod tests {
             assert_eq!(under_way.are_enough_until(now), until, "{sizes:?}");
             // Nodes that do not answer hold nothing up.
             assert_eq!(under_way.are_enough_until(now.after(GATHER_MAX)), None, "{sizes:?}");
+        }
+    }
+
+    #[test]
+    fn the_fewer_nodes_the_more_batches_are_enough() {
+        for (nodes, enough) in [(1, 8), (3, 2), (5, 2), (9, 2)] {
+            let mut under_way = UnderWay::new(nodes);
+            let now = Moment::default();
+            let batches: Vec<_> =
+                (0..enough).map(|_| Arc::new(batch(&[("grant", "a"); 16]))).collect();
+            for (sent, batch) in batches.iter().enumerate() {
+                assert_eq!(under_way.are_enough_until(now), None, "{nodes} nodes, {sent} batches");
+                under_way.sent(batch, now);
+            }
+            assert!(under_way.are_enough_until(now).is_some(), "{nodes} nodes");
         }
     }
 

@@ -16,18 +16,13 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use tokio::{
-    runtime::Handle,
-    sync::oneshot::{
-        self,
-        error::{RecvError, TryRecvError},
-    },
-};
+use tokio::{runtime::Handle, sync::oneshot::error::TryRecvError};
 
 use super::{
     engine::Engine,
     inbox::{Inbox, NoRuntime, Order},
     leases::Shared,
+    promise::{Promise, Promised, Wakes},
 };
 
 /// Where the engine is while it runs.
@@ -113,15 +108,28 @@ pub(super) fn leave(shared: &Arc<Shared>, order: Order) -> Result<(), NoRuntime>
 #[derive(Debug)]
 pub(super) struct Answer<'a, T> {
     shared: &'a Arc<Shared>,
-    reply: oneshot::Receiver<T>,
+    reply: Promised<T>,
     /// The turns that this caller takes.
     term: Option<u64>,
 }
 
 impl<'a, T> Answer<'a, T> {
-    pub(super) fn new(shared: &'a Arc<Shared>) -> (oneshot::Sender<T>, Self) {
-        let (sender, reply) = oneshot::channel();
-        (sender, Self { shared, reply, term: None })
+    /// One of many that the engine has at once. With several nodes it has more to hear meanwhile, and
+    /// callers had better go on: woken together, 64 tasks get 0.9 of the leases there, but 1.2 of those on
+    /// one node.
+    pub(super) fn of_engine(shared: &'a Arc<Shared>) -> (Promise<T>, Self) {
+        let is_alone = shared.nodes.len() == 1;
+        Self::new(shared, if is_alone { Wakes::Together } else { Wakes::Now })
+    }
+
+    /// The only one that a holder has, who passes its lease on.
+    pub(super) fn of_holder(shared: &'a Arc<Shared>) -> (Promise<T>, Self) {
+        Self::new(shared, Wakes::Now)
+    }
+
+    fn new(shared: &'a Arc<Shared>, wakes: Wakes) -> (Promise<T>, Self) {
+        let (promise, reply) = Promise::new(wakes);
+        (promise, Self { shared, reply, term: None })
     }
 
     /// Leaves the order that it is the answer to. A caller that leads carries it out in its first poll.
@@ -144,7 +152,7 @@ impl<'a, T> Answer<'a, T> {
 }
 
 impl<T> Future for Answer<'_, T> {
-    type Output = Result<T, RecvError>;
+    type Output = Option<T>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let shared = self.shared;

@@ -6,10 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::{
-    runtime::Handle,
-    sync::{Notify, oneshot},
-};
+use tokio::{runtime::Handle, sync::Notify};
 
 use super::{
     engine::{self, Running},
@@ -17,6 +14,7 @@ use super::{
     grant::Grant,
     lease::{Lease, ReleaseOutcome},
     leases::Shared,
+    promise::Promise,
     resume::{ResumeError, Resumed},
 };
 use crate::{
@@ -27,13 +25,13 @@ use crate::{
 /// What a caller wants of the engine.
 pub(super) enum Order {
     /// Try once to get a lease.
-    Acquire { request: Arc<GrantRequest>, reply: oneshot::Sender<Acquired> },
+    Acquire { request: Arc<GrantRequest>, reply: Promise<Acquired> },
     /// Give a lease back, and seek it again if others of this process wait for it.
-    Release { grant: Arc<Grant>, reply: Option<oneshot::Sender<ReleaseOutcome>>, seek: bool },
+    Release { grant: Arc<Grant>, reply: Option<Promise<ReleaseOutcome>>, seek: bool },
     /// Seek a lease for those of this process who wait for it; or stop, if nobody does any more.
     Seek { resource: Resource },
     /// Take a lease over that an earlier process held.
-    Resume { stamp: Stamp, reply: oneshot::Sender<Resumption> },
+    Resume { stamp: Stamp, reply: Promise<Resumption> },
     /// Renew a lease no more, and leave it to the nodes until its lifetime ends.
     LetGo { grant: Arc<Grant> },
     /// What a node tells this client.

@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
@@ -18,6 +17,7 @@ use super::{
     inbox::{NoRuntime, Order},
     leases::Shared,
     line::Passing,
+    promise::Promise,
 };
 use crate::model::{FencingToken, Loss, Resource, Stamp};
 
@@ -202,7 +202,7 @@ impl Lease {
     /// Dropping the future does not stop the release.
     pub async fn release(mut self) -> ReleaseOutcome {
         let shared = Arc::clone(&self.shared);
-        let (reply, mut outcome) = Answer::new(&shared);
+        let (reply, mut outcome) = Answer::of_engine(&shared);
         if self.give_back(Some(reply), |_, order| outcome.order(order)) {
             return ReleaseOutcome::Released;
         }
@@ -222,7 +222,7 @@ impl Lease {
     /// Passes the lease on (`true`) or leaves an order to release it.
     fn give_back(
         &mut self,
-        reply: Option<oneshot::Sender<ReleaseOutcome>>,
+        reply: Option<Promise<ReleaseOutcome>>,
         leave: impl FnOnce(&Arc<Shared>, Order) -> Result<(), NoRuntime>,
     ) -> bool {
         if self.is_given_back {

@@ -29,6 +29,7 @@ mod lease;
 mod leases;
 mod line;
 mod pause;
+mod promise;
 mod resume;
 mod several;
 mod slots;

@@ -155,12 +155,12 @@ impl Leases {
         let Some(asking) = shared.lines.enter_alone(shared, resource) else {
             return Err(ResumeError::HeldHere { resource: resource.clone() });
         };
-        let (reply, mut answer) = Answer::new(shared);
+        let (reply, mut answer) = Answer::of_engine(shared);
         let shutdown = || ResumeError::Shutdown { resource: resource.clone() };
         let order = Order::Resume { stamp: stamp.clone(), reply };
         answer.order(order).map_err(|_| shutdown())?;
         let span = tracing::debug_span!("resume", lease.resource = %resource);
-        let resumed = answer.instrument(span).await.unwrap_or_else(|_| Err(shutdown()))?;
+        let resumed = answer.instrument(span).await.unwrap_or_else(|| Err(shutdown()))?;
         Ok(asking.got(resumed.take()))
     }
 }

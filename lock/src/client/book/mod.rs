@@ -13,7 +13,6 @@ mod work;
 use std::sync::Arc;
 
 use slab::Slab;
-use tokio::sync::oneshot;
 
 use self::{
     outside::NodeState,
@@ -26,6 +25,7 @@ use super::{
     inbox::{Acquired, Order},
     lease::Lease,
     leases::Shared,
+    promise::Promise,
 };
 use crate::{
     model::{Answer, GrantNumber, GrantRequest, Moment, Question, Reply, Round, Step},
@@ -85,7 +85,7 @@ impl Book {
         }
     }
 
-    fn begin(&mut self, request: Arc<GrantRequest>, reply: oneshot::Sender<Acquired>, now: Moment) {
+    fn begin(&mut self, request: Arc<GrantRequest>, reply: Promise<Acquired>, now: Moment) {
         let nodes = self.nodes.len();
         let attempt = Attempt::new(Caller::Task(reply), now);
         let work = Work::new(Arc::clone(&request), Round::new(nodes), Stage::Asking(attempt));
@@ -217,7 +217,7 @@ impl Book {
         };
         let lease = Lease::first(Arc::clone(&self.shared), Arc::clone(&grant));
         let unwanted = match attempt.caller {
-            Caller::Task(reply) => reply.send(Ok(lease)).err().and_then(Result::ok),
+            Caller::Task(reply) => reply.keep(Ok(lease)).err().and_then(Result::ok),
             Caller::Line => {
                 self.found(&grant.binding.resource);
                 self.shared.lines.found(lease)
@@ -241,7 +241,7 @@ impl Book {
         let resource = work.request.resource.clone();
         self.abandon(key);
         match attempt.caller {
-            Caller::Task(reply) => drop(reply.send(Err(error))),
+            Caller::Task(reply) => drop(reply.keep(Err(error))),
             Caller::Line => self.rest(&resource, error, now),
         }
     }

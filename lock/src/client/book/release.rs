@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
-
 use super::{
     Book,
     work::{Releasing, Stage},
@@ -13,6 +11,7 @@ use crate::{
         batch::{Ask, Tag},
         grant::Grant,
         lease::ReleaseOutcome,
+        promise::Promise,
     },
     model::{Ballot, Moment, Reply, Verdict, Vote},
     node::NodeError,
@@ -23,7 +22,7 @@ impl Book {
     pub(super) fn begin_release(
         &mut self,
         grant: &Arc<Grant>,
-        reply: Option<oneshot::Sender<ReleaseOutcome>>,
+        reply: Option<Promise<ReleaseOutcome>>,
         seek: bool,
         now: Moment,
     ) {
@@ -31,7 +30,7 @@ impl Book {
         let Some(work) = self.works.get_mut(grant.work).filter(|work| work.is_of(grant)) else {
             // It was of an engine that has ended with its runtime.
             if let Some(reply) = reply {
-                let _gone = reply.send(ReleaseOutcome::Unknown);
+                let _gone = reply.keep(ReleaseOutcome::Unknown);
             }
             if seek {
                 self.seek(&grant.binding.resource, now);
@@ -70,7 +69,7 @@ impl Book {
         };
         releasing.is_settled = true;
         if let Some(reply) = releasing.reply.take() {
-            let _gone = reply.send(outcome);
+            let _gone = reply.keep(outcome);
         }
     }
 }

@@ -2,8 +2,6 @@
 
 use std::{mem, sync::Arc};
 
-use tokio::sync::oneshot;
-
 use super::{
     Book,
     work::{Stage, Work, bit},
@@ -13,6 +11,7 @@ use crate::{
         batch::{Ask, Tag},
         grant::Grant,
         inbox::Resumption,
+        promise::Promise,
         resume::{ResumeError, Resumed},
     },
     model::{Ballot, GrantRequest, Moment, Question, Reply, Round, Stamp, Verdict, Vote},
@@ -22,7 +21,7 @@ use crate::{
 /// A lease that the nodes are asked for whether they still keep it.
 pub(super) struct Resuming {
     stamp: Stamp,
-    reply: oneshot::Sender<Resumption>,
+    reply: Promise<Resumption>,
     /// When they were asked.
     sent: Moment,
     ballot: Ballot,
@@ -33,7 +32,7 @@ pub(super) struct Resuming {
 
 impl Book {
     /// Asks every node to let a lease run anew that an earlier process held.
-    pub(super) fn resume(&mut self, stamp: Stamp, reply: oneshot::Sender<Resumption>, now: Moment) {
+    pub(super) fn resume(&mut self, stamp: Stamp, reply: Promise<Resumption>, now: Moment) {
         let (nodes, number) = (self.nodes.len(), stamp.token.number());
         let request = Arc::new(GrantRequest {
             resource: stamp.resource.clone(),
@@ -107,7 +106,7 @@ impl Book {
         if let Err(error) = &outcome {
             tracing::debug!(%error, "lease not resumed");
         }
-        let _gone = reply.send(outcome);
+        let _gone = reply.keep(outcome);
     }
 
     fn resumed(&mut self, key: usize, turn: u16, sent: Moment, now: Moment) -> Option<Resumed> {

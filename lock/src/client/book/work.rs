@@ -2,8 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::oneshot;
-
 use super::resume::Resuming;
 use crate::{
     client::{
@@ -12,6 +10,7 @@ use crate::{
         inbox::Acquired,
         lease::ReleaseOutcome,
         leases::Shared,
+        promise::Promise,
     },
     model::{
         Answer, Ballot, ClientId, GrantNumber, GrantRequest, HolderId, Lifecycle, Moment, Question,
@@ -53,7 +52,7 @@ pub(super) enum Stage {
 /// Who wants the lease.
 pub(super) enum Caller {
     /// A task that asks once.
-    Task(oneshot::Sender<Acquired>),
+    Task(Promise<Acquired>),
     /// Whoever is first in the line.
     Line,
 }
@@ -89,7 +88,7 @@ pub(super) struct Kept {
 
 pub(super) struct Releasing {
     pub(super) ballot: Ballot,
-    pub(super) reply: Option<oneshot::Sender<ReleaseOutcome>>,
+    pub(super) reply: Option<Promise<ReleaseOutcome>>,
     pub(super) is_settled: bool,
 }
 

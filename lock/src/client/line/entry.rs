@@ -82,7 +82,7 @@ impl Spot<'_> {
     /// What the caller is served with by `deadline`, or a little later; `None` if there is nothing.
     pub(in crate::client) async fn served_by(&mut self, deadline: Instant) -> Option<Served> {
         let served = match tokio::time::timeout_at(deadline, &mut self.served).await {
-            Ok(served) => served.ok(),
+            Ok(served) => served,
             Err(_) => self.first_outcome().await,
         };
         self.is_over = served.is_some();
@@ -104,7 +104,7 @@ impl Spot<'_> {
                 return None;
             }
             tokio::select! {
-                served = &mut self.served => return served.ok(),
+                served = &mut self.served => return served,
                 () = failed => {}
             }
         }

@@ -12,7 +12,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 
 pub(super) use self::entry::{Asking, Passing, Spot};
 use super::{
@@ -22,6 +22,7 @@ use super::{
     inbox::{Inbox, Order},
     lease::Lease,
     leases::Shared,
+    promise::Promise,
 };
 use crate::model::{Moment, Resource, TURNS_PER_GRANT};
 
@@ -42,7 +43,7 @@ enum Place {
 #[derive(Debug)]
 struct Line {
     place: Place,
-    waiters: VecDeque<oneshot::Sender<Served>>,
+    waiters: VecDeque<Promise<Served>>,
     /// How many of the waiters have gone away, at most.
     gone: usize,
     /// Why the nodes did not grant it last, and how often they were asked.
@@ -76,7 +77,7 @@ impl Line {
     }
 
     fn wait<'a>(&mut self, shared: &'a Arc<Shared>, resource: &'a Resource) -> Spot<'a> {
-        let (reply, served) = Answer::new(shared);
+        let (reply, served) = Answer::of_holder(shared);
         self.waiters.push_back(reply);
         Spot { shared, resource, served, is_over: false }
     }
@@ -94,7 +95,7 @@ impl Line {
     /// Gives the lease to the first waiter that still waits; gives it back if there is none.
     fn serve(&mut self, mut lease: Lease) -> Result<(), Lease> {
         while let Some(waiter) = self.waiters.pop_front() {
-            match waiter.send(Ok(lease)) {
+            match waiter.keep(Ok(lease)) {
                 Ok(()) => return Ok(()),
                 Err(Ok(back)) => lease = back,
                 Err(Err(_)) => unreachable!("it was sent as a lease"),
@@ -250,7 +251,7 @@ impl Lines {
         self.failed.notify_waiters();
         if is_final {
             for waiter in line.waiters.drain(..) {
-                drop(waiter.send(Err(error.clone())));
+                drop(waiter.keep(Err(error.clone())));
             }
             let _over = state.remove(resource);
             return;
@@ -271,7 +272,7 @@ impl Lines {
         for (resource, line) in abandoned {
             for waiter in line.waiters {
                 let over = AcquireError::Shutdown { resource: resource.clone() };
-                drop(waiter.send(Err(over)));
+                drop(waiter.keep(Err(over)));
             }
         }
     }
