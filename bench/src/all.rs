@@ -42,7 +42,7 @@ const PLANS: [Plan; 7] = [
     Plan { name: "sale", arguments: "sale --buyers 1,2000 --arrivals 1000 --round-ms 1500" },
     Plan {
         name: "growth",
-        arguments: "growth --replicas 1,4 --sales 1,1000 --listed 1,10000 --waiting 100,19000 \
+        arguments: "growth --replicas 1,8 --sales 1,1000 --listed 1,10000 --waiting 100,19000 \
                     --history 1000,1000000 --round-ms 1000",
     },
     Plan { name: "failover", arguments: "failover --ttl-ms 250,1000" },
