@@ -8,6 +8,7 @@ use std::{
 
 use futures_util::task::AtomicWaker;
 use tokio::{
+    runtime::{Handle, RuntimeFlavor},
     sync::oneshot::{self, error::TryRecvError},
     task::{coop::consume_budget, yield_now},
 };
@@ -50,7 +51,7 @@ impl<T> Promise<T> {
         if let Some(waker) = self.caller.take() {
             match self.wakes {
                 Wakes::Now => waker.wake(),
-                Wakes::Together => wake_later(&waker),
+                Wakes::Together => wake_later(waker),
             }
         }
         Ok(())
@@ -108,19 +109,30 @@ impl<T> Future for Promised<T> {
 /// While one of its threads sleeps, tokio has each task that is woken wake a thread, too. An engine with
 /// answers for twenty would so wake one twenty times, for one task each. Those who yield are woken
 /// differently: the runtime keeps their wakers until the thread has nothing else to do, or has run some
-/// tasks, and then wakes a thread for all of them once. Outside of a runtime they are woken at once.
-fn wake_later(waker: &Waker) {
+/// tasks, and then wakes a thread for all of them once.
+///
+/// A runtime of one thread has no other to wake, and forgets the wakers if it stops being driven.
+fn wake_later(waker: Waker) {
+    let runtime = Handle::try_current().map(|runtime| runtime.runtime_flavor());
+    if !matches!(runtime, Ok(RuntimeFlavor::MultiThread)) {
+        return waker.wake();
+    }
     let yielding = pin!(yield_now());
-    if yielding.poll(&mut Context::from_waker(waker)).is_ready() {
-        waker.wake_by_ref();
+    if yielding.poll(&mut Context::from_waker(&waker)).is_ready() {
+        waker.wake();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::{
+        sync::atomic::{AtomicBool, Ordering},
+        time::Duration,
+    };
 
     use super::*;
+
+    const LONG: Duration = Duration::from_secs(10);
 
     #[tokio::test]
     async fn who_waits_is_woken_however_the_answer_comes() {
@@ -167,22 +179,34 @@ mod tests {
         }
     }
 
-    /// So that tasks that are answered together start together.
-    #[tokio::test]
+    /// So that tasks that are answered together start together. What is woken now goes first.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
     async fn whether_others_that_are_ready_go_first() {
         for (wakes, is_last) in [(Wakes::Now, false), (Wakes::Together, true)] {
             let (promise, promised) = Promise::new(wakes);
             let went = Arc::new(AtomicBool::new(false));
             let ready = Arc::clone(&went);
-            let waiting = tokio::spawn(async move {
-                let answer = promised.await;
-                (answer, ready.load(Ordering::SeqCst))
+            let waiting = async move { (promised.await, ready.load(Ordering::SeqCst)) };
+            let told = tokio::spawn(async move {
+                let waiting = tokio::spawn(waiting);
+                yield_now().await;
+                let _ready = tokio::spawn(async move { went.store(true, Ordering::SeqCst) });
+                promise.keep(1).unwrap();
+                waiting.await.unwrap()
             });
-            yield_now().await;
-            promise.keep(1).unwrap();
-            let _ready = tokio::spawn(async move { went.store(true, Ordering::SeqCst) });
-            assert_eq!(waiting.await.unwrap(), (Some(1), is_last), "{wakes:?}");
+            assert_eq!(told.await.unwrap(), (Some(1), is_last), "{wakes:?}");
         }
+    }
+
+    #[test]
+    fn a_runtime_that_rests_forgets_nobody() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let (promise, promised) = Promise::new(Wakes::Together);
+        let waiting = runtime.spawn(promised);
+        runtime.block_on(yield_now());
+        runtime.block_on(async { promise.keep(1).unwrap() });
+        let told = runtime.block_on(async { tokio::time::timeout(LONG, waiting).await });
+        assert_eq!(told.unwrap().unwrap(), Some(1));
     }
 
     #[test]
