@@ -17,7 +17,7 @@ use crate::model::{ClientId, GrantRequest, HolderId, Resource};
 /// Dropping the future leaves no lease behind: the engine ends the attempt and releases what it got.
 pub(super) async fn attempt(shared: &Arc<Shared>, resource: &Resource) -> Acquired {
     let request = request(shared, resource, None);
-    let (reply, mut answer) = Answer::of_engine(shared);
+    let (reply, mut answer) = Answer::new(shared);
     let shutdown = || AcquireError::Shutdown { resource: resource.clone() };
     answer.order(Order::Acquire { request, reply }).map_err(|_| shutdown())?;
     answer.await.unwrap_or_else(|| Err(shutdown()))

@@ -22,7 +22,7 @@ use super::{
     engine::Engine,
     inbox::{Inbox, NoRuntime, Order},
     leases::Shared,
-    promise::{Promise, Promised, Wakes},
+    promise::{Promise, Promised},
 };
 
 /// Where the engine is while it runs.
@@ -114,21 +114,8 @@ pub(super) struct Answer<'a, T> {
 }
 
 impl<'a, T> Answer<'a, T> {
-    /// One of many that the engine has at once. With several nodes it has more to hear meanwhile, and
-    /// callers had better go on: woken together, 64 tasks get 0.9 of the leases there, but 1.2 of those on
-    /// one node.
-    pub(super) fn of_engine(shared: &'a Arc<Shared>) -> (Promise<T>, Self) {
-        let is_alone = shared.nodes.len() == 1;
-        Self::new(shared, if is_alone { Wakes::Together } else { Wakes::Now })
-    }
-
-    /// The only one that a holder has, who passes its lease on.
-    pub(super) fn of_holder(shared: &'a Arc<Shared>) -> (Promise<T>, Self) {
-        Self::new(shared, Wakes::Now)
-    }
-
-    fn new(shared: &'a Arc<Shared>, wakes: Wakes) -> (Promise<T>, Self) {
-        let (promise, reply) = Promise::new(wakes);
+    pub(super) fn new(shared: &'a Arc<Shared>) -> (Promise<T>, Self) {
+        let (promise, reply) = Promise::new();
         (promise, Self { shared, reply, term: None })
     }
 

@@ -26,6 +26,7 @@ use super::{
     identities::Identities,
     inbox::Order,
     leases::Shared,
+    promise::Wakes,
 };
 use crate::{
     model::Moment,
@@ -60,6 +61,9 @@ pub(super) struct Engine {
     term: u64,
     leader: Option<Waker>,
     task: Waker,
+    /// When those are woken who get their answers in a turn of the task. A caller's turn goes on with
+    /// whatever the caller does.
+    wakes: Wakes,
     /// Where the task runs: timers and connections are bound to it.
     runtime: Id,
     sleep: Pin<Box<Sleep>>,
@@ -90,6 +94,10 @@ pub(super) async fn run(mut running: Running) {
 
 impl Engine {
     fn new(shared: &Arc<Shared>, task: Waker) -> Self {
+        let runtime = Handle::current();
+        // With several nodes there is more to hear meanwhile, and callers had better go on: woken
+        // together, 64 of them get 0.9 of the leases there, but 1.2 of those on one node.
+        let is_alone = shared.nodes.len() == 1;
         Self {
             shared: Arc::clone(shared),
             book: Book::new(Arc::clone(shared)),
@@ -102,7 +110,8 @@ impl Engine {
             term: 0,
             leader: None,
             task,
-            runtime: Handle::current().id(),
+            wakes: if is_alone { Wakes::of_task_in(&runtime) } else { Wakes::Now },
+            runtime: runtime.id(),
             sleep: Box::pin(tokio::time::sleep(LINGER)),
             sleeps_until: None,
         }
@@ -132,7 +141,9 @@ impl Engine {
     /// A turn of the task. Ready when the engine is over.
     pub(super) fn turn_of_task(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.end_term();
+        self.book.wakes = self.wakes;
         let now = self.turn(cx);
+        self.book.wakes = Wakes::Now;
         let is_over = self.idle_since.is_some_and(|since| now - since >= LINGER);
         if is_over && self.shared.inbox.close_if_empty() {
             return Poll::Ready(());

@@ -202,7 +202,7 @@ impl Lease {
     /// Dropping the future does not stop the release.
     pub async fn release(mut self) -> ReleaseOutcome {
         let shared = Arc::clone(&self.shared);
-        let (reply, mut outcome) = Answer::of_engine(&shared);
+        let (reply, mut outcome) = Answer::new(&shared);
         if self.give_back(Some(reply), |_, order| outcome.order(order)) {
             return ReleaseOutcome::Released;
         }

@@ -10,7 +10,7 @@ use futures_util::task::AtomicWaker;
 use tokio::{
     runtime::{Handle, RuntimeFlavor},
     sync::oneshot::{self, error::TryRecvError},
-    task::{coop::consume_budget, yield_now},
+    task::{coop, yield_now},
 };
 
 /// An answer to come. Dropped before, it tells the caller that none will.
@@ -18,7 +18,6 @@ use tokio::{
 pub(super) struct Promise<T> {
     answer: Option<oneshot::Sender<T>>,
     caller: Arc<AtomicWaker>,
-    wakes: Wakes,
 }
 
 /// When a caller is woken that has its answer.
@@ -29,6 +28,19 @@ pub(super) enum Wakes {
     Together,
 }
 
+impl Wakes {
+    /// For the answers of a task that has many at once.
+    ///
+    /// A runtime of one thread has no other thread to wake, and forgets wakers that it keeps if it stops
+    /// being driven.
+    pub(super) fn of_task_in(runtime: &Handle) -> Self {
+        match runtime.runtime_flavor() {
+            RuntimeFlavor::MultiThread => Self::Together,
+            _ => Self::Now,
+        }
+    }
+}
+
 /// The caller's end: ready with the answer, or with `None` when none will come.
 #[derive(Debug)]
 pub(super) struct Promised<T> {
@@ -37,19 +49,19 @@ pub(super) struct Promised<T> {
 }
 
 impl<T> Promise<T> {
-    pub(super) fn new(wakes: Wakes) -> (Self, Promised<T>) {
+    pub(super) fn new() -> (Self, Promised<T>) {
         let (sender, receiver) = oneshot::channel();
         let caller = Arc::new(AtomicWaker::new());
         let promised = Promised { answer: receiver, caller: Arc::clone(&caller) };
-        (Self { answer: Some(sender), caller, wakes }, promised)
+        (Self { answer: Some(sender), caller }, promised)
     }
 
     /// Answers. Hands the answer back if nobody waits for it any more.
-    pub(super) fn keep(mut self, answer: T) -> Result<(), T> {
+    pub(super) fn keep(mut self, answer: T, wakes: Wakes) -> Result<(), T> {
         let Some(sender) = self.answer.take() else { return Err(answer) };
         sender.send(answer)?;
         if let Some(waker) = self.caller.take() {
-            match self.wakes {
+            match wakes {
                 Wakes::Now => waker.wake(),
                 Wakes::Together => wake_later(waker),
             }
@@ -85,6 +97,13 @@ impl<T> Promised<T> {
     /// From here on nothing is answered any more.
     pub(super) fn close(&mut self) {
         self.answer.close();
+        drop(self.caller.take());
+    }
+}
+
+impl<T> Drop for Promised<T> {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 
@@ -92,31 +111,30 @@ impl<T> Future for Promised<T> {
     type Output = Option<T>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        ready!(pin!(consume_budget()).poll(cx));
+        // One that has to wait leaves the task its budget: of many that it waits for, all are to be polled.
+        let budget = ready!(coop::poll_proceed(cx));
         // First, or an answer that comes in between would wake nobody.
         self.caller.register(cx.waker());
-        match self.answer.try_recv() {
-            Ok(answer) => Poll::Ready(Some(answer)),
-            Err(TryRecvError::Empty) => Poll::Pending,
-            Err(TryRecvError::Closed) => Poll::Ready(None),
-        }
+        let answer = match self.answer.try_recv() {
+            Ok(answer) => Some(answer),
+            Err(TryRecvError::Closed) => None,
+            Err(TryRecvError::Empty) => return Poll::Pending,
+        };
+        budget.made_progress();
+        Poll::Ready(answer)
     }
 }
 
 /// Wakes a task when this thread has run those that are ready, together with all others that wait for
 /// that.
 ///
-/// While one of its threads sleeps, tokio has each task that is woken wake a thread, too. An engine with
-/// answers for twenty would so wake one twenty times, for one task each. Those who yield are woken
-/// differently: the runtime keeps their wakers until the thread has nothing else to do, or has run some
-/// tasks, and then wakes a thread for all of them once.
+/// While one of its threads sleeps, tokio has a task that is woken wake that thread, too. Where there are
+/// answers for twenty, it is woken for one of them, sleeps again, and is woken for the next. Those who
+/// yield are woken differently: the runtime keeps their wakers until the thread has nothing else to do, or
+/// has run some tasks, and then wakes a thread for all of them once.
 ///
-/// A runtime of one thread has no other to wake, and forgets the wakers if it stops being driven.
+/// Only for a task whose turn ends here: what it runs on may keep the wakers for as long as the turn lasts.
 fn wake_later(waker: Waker) {
-    let runtime = Handle::try_current().map(|runtime| runtime.runtime_flavor());
-    if !matches!(runtime, Ok(RuntimeFlavor::MultiThread)) {
-        return waker.wake();
-    }
     let yielding = pin!(yield_now());
     if yielding.poll(&mut Context::from_waker(&waker)).is_ready() {
         waker.wake();
@@ -130,6 +148,8 @@ mod tests {
         time::Duration,
     };
 
+    use tokio::runtime::Builder;
+
     use super::*;
 
     const LONG: Duration = Duration::from_secs(10);
@@ -137,14 +157,13 @@ mod tests {
     #[tokio::test]
     async fn who_waits_is_woken_however_the_answer_comes() {
         type End = fn(Promise<u8>);
-        let keep: End = |promise| promise.keep(1).unwrap();
-        for (wakes, end, answer) in [
-            (Wakes::Now, keep, Some(1)),
-            (Wakes::Together, keep, Some(1)),
-            (Wakes::Now, drop, None),
-            (Wakes::Together, drop, None),
-        ] {
-            let (promise, promised) = Promise::new(wakes);
+        let ends: [(End, Option<u8>); 3] = [
+            (|promise| promise.keep(1, Wakes::Now).unwrap(), Some(1)),
+            (|promise| promise.keep(2, Wakes::Together).unwrap(), Some(2)),
+            (drop, None),
+        ];
+        for (end, answer) in ends {
+            let (promise, promised) = Promise::new();
             let mut waiting = tokio::spawn(promised);
             assert!(futures_util::poll!(&mut waiting).is_pending());
             yield_now().await;
@@ -153,37 +172,12 @@ mod tests {
         }
     }
 
-    /// A waker is given to the runtime only where there is one.
-    #[test]
-    fn without_a_runtime_it_is_woken_at_once() {
-        let (promise, promised) = Promise::new(Wakes::Together);
-        let waiting = std::thread::spawn(|| answer_on_this_thread(promised));
-        promise.keep(1).unwrap();
-        assert_eq!(waiting.join().unwrap(), Some(1));
-    }
-
-    fn answer_on_this_thread(promised: Promised<u8>) -> Option<u8> {
-        struct Thread(std::thread::Thread);
-        impl std::task::Wake for Thread {
-            fn wake(self: Arc<Self>) {
-                self.0.unpark();
-            }
-        }
-        let waker = Waker::from(Arc::new(Thread(std::thread::current())));
-        let mut promised = pin!(promised);
-        loop {
-            match promised.as_mut().poll(&mut Context::from_waker(&waker)) {
-                Poll::Ready(answer) => return answer,
-                Poll::Pending => std::thread::park(),
-            }
-        }
-    }
-
     /// So that tasks that are answered together start together. What is woken now goes first.
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
     async fn whether_others_that_are_ready_go_first() {
+        assert_eq!(Wakes::of_task_in(&Handle::current()), Wakes::Together);
         for (wakes, is_last) in [(Wakes::Now, false), (Wakes::Together, true)] {
-            let (promise, promised) = Promise::new(wakes);
+            let (promise, promised) = Promise::new();
             let went = Arc::new(AtomicBool::new(false));
             let ready = Arc::clone(&went);
             let waiting = async move { (promised.await, ready.load(Ordering::SeqCst)) };
@@ -191,33 +185,48 @@ mod tests {
                 let waiting = tokio::spawn(waiting);
                 yield_now().await;
                 let _ready = tokio::spawn(async move { went.store(true, Ordering::SeqCst) });
-                promise.keep(1).unwrap();
+                promise.keep(1, wakes).unwrap();
                 waiting.await.unwrap()
             });
             assert_eq!(told.await.unwrap(), (Some(1), is_last), "{wakes:?}");
         }
     }
 
+    /// It would forget the waker that it keeps.
     #[test]
     fn a_runtime_that_rests_forgets_nobody() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        let (promise, promised) = Promise::new(Wakes::Together);
+        let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+        let (promise, promised) = Promise::new();
         let waiting = runtime.spawn(promised);
         runtime.block_on(yield_now());
-        runtime.block_on(async { promise.keep(1).unwrap() });
+        let wakes = Wakes::of_task_in(runtime.handle());
+        runtime.block_on(async { promise.keep(1, wakes).unwrap() });
         let told = runtime.block_on(async { tokio::time::timeout(LONG, waiting).await });
         assert_eq!(told.unwrap().unwrap(), Some(1));
     }
 
+    /// A task may wait for more than its budget lets it hear of in one turn.
+    #[tokio::test]
+    async fn the_last_of_many_is_heard_of() {
+        let (promises, promised): (Vec<_>, Vec<_>) = (0..1000).map(|_| Promise::new()).unzip();
+        let mut waiting = tokio::spawn(futures_util::future::select_all(promised));
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        yield_now().await;
+        let mut promises = promises;
+        promises.pop().unwrap().keep(1, Wakes::Now).unwrap();
+        let (answer, index, _) = tokio::time::timeout(LONG, waiting).await.unwrap().unwrap();
+        assert_eq!((answer, index), (Some(1), 999));
+    }
+
     #[test]
     fn an_answer_that_nobody_waits_for_comes_back() {
-        let (promise, mut promised) = Promise::new(Wakes::Now);
+        let (promise, mut promised) = Promise::new();
         assert!(!promise.is_closed());
         promised.close();
         assert!(promise.is_closed());
-        assert_eq!(promise.keep("back"), Err("back"));
-        let (promise, promised) = Promise::new(Wakes::Together);
+        assert_eq!(promise.keep("back", Wakes::Now), Err("back"));
+        let (promise, promised) = Promise::new();
         drop(promised);
-        assert_eq!(promise.keep("back"), Err("back"));
+        assert_eq!(promise.keep("back", Wakes::Together), Err("back"));
     }
 }

@@ -155,7 +155,7 @@ impl Leases {
         let Some(asking) = shared.lines.enter_alone(shared, resource) else {
             return Err(ResumeError::HeldHere { resource: resource.clone() });
         };
-        let (reply, mut answer) = Answer::of_engine(shared);
+        let (reply, mut answer) = Answer::new(shared);
         let shutdown = || ResumeError::Shutdown { resource: resource.clone() };
         let order = Order::Resume { stamp: stamp.clone(), reply };
         answer.order(order).map_err(|_| shutdown())?;

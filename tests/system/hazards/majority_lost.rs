@@ -23,7 +23,9 @@ async fn without_a_quorum_buyers_are_told_so_and_nothing_is_lost() {
     let refused = world.buy(0, sale, "during").await.unwrap();
     assert_eq!(
         (refused.status, refused.code().as_str()),
-        (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+        (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        "{refused:?} {}",
+        world.replicas[0].log_tail(30)
     );
     assert_eq!(refused.content_type, "application/problem+json");
     assert!(refused.retry_after.is_some());
@@ -31,7 +33,8 @@ async fn without_a_quorum_buyers_are_told_so_and_nothing_is_lost() {
     let ready = world.shop.get(&format!("{url}/readyz")).await.unwrap();
     assert_eq!(
         (ready.status, ready.code().as_str()),
-        (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+        (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        "{ready:?}"
     );
     // What needs no lease goes on.
     let read = world.shop.get(&format!("{url}/v1/sales/{sale}")).await.unwrap();
@@ -42,16 +45,17 @@ async fn without_a_quorum_buyers_are_told_so_and_nothing_is_lost() {
         node.restart().await.unwrap();
     }
     // A restarted node may not vote for about a lease's lifetime: buyers ask again.
-    let begun = Instant::now();
+    let (begun, mut may_be_sold) = (Instant::now(), false);
     let again = loop {
         let again = world.buy(0, sale, "during").await.unwrap();
-        if again.status != StatusCode::SERVICE_UNAVAILABLE {
+        if ![503, 504].contains(&again.status.as_u16()) {
             break again;
         }
+        may_be_sold |= again.code() == "outcome_unknown";
         assert!(begun.elapsed() < LIMIT, "{again:?}");
     };
     assert_eq!(again.status, StatusCode::CREATED, "{again:?}");
-    assert!(!again.replayed);
+    assert!(!again.replayed || may_be_sold, "who was refused had been sold it: {again:?}");
     assert_eq!(world.books(sale).await.sold, 2);
 }
 

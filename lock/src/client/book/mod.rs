@@ -25,7 +25,7 @@ use super::{
     inbox::{Acquired, Order},
     lease::Lease,
     leases::Shared,
-    promise::Promise,
+    promise::{Promise, Wakes},
 };
 use crate::{
     model::{Answer, GrantNumber, GrantRequest, Moment, Question, Reply, Round, Step},
@@ -43,6 +43,8 @@ pub(super) struct Book {
     pub(super) outbox: Outbox,
     /// Nodes that are to be let vote.
     pub(super) admissions: Vec<usize>,
+    /// When those are woken who get their answers in this turn.
+    pub(super) wakes: Wakes,
     nodes: Vec<NodeState>,
 }
 
@@ -57,6 +59,7 @@ impl Book {
             seeks: Seeks::default(),
             outbox: Outbox::new(nodes),
             admissions: Vec::new(),
+            wakes: Wakes::Now,
             nodes: (0..nodes).map(|_| NodeState::default()).collect(),
         }
     }
@@ -217,7 +220,7 @@ impl Book {
         };
         let lease = Lease::first(Arc::clone(&self.shared), Arc::clone(&grant));
         let unwanted = match attempt.caller {
-            Caller::Task(reply) => reply.keep(Ok(lease)).err().and_then(Result::ok),
+            Caller::Task(reply) => reply.keep(Ok(lease), self.wakes).err().and_then(Result::ok),
             Caller::Line => {
                 self.found(&grant.binding.resource);
                 self.shared.lines.found(lease)
@@ -241,7 +244,7 @@ impl Book {
         let resource = work.request.resource.clone();
         self.abandon(key);
         match attempt.caller {
-            Caller::Task(reply) => drop(reply.keep(Err(error))),
+            Caller::Task(reply) => drop(reply.keep(Err(error), self.wakes)),
             Caller::Line => self.rest(&resource, error, now),
         }
     }

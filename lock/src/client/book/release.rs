@@ -30,7 +30,7 @@ impl Book {
         let Some(work) = self.works.get_mut(grant.work).filter(|work| work.is_of(grant)) else {
             // It was of an engine that has ended with its runtime.
             if let Some(reply) = reply {
-                let _gone = reply.keep(ReleaseOutcome::Unknown);
+                let _gone = reply.keep(ReleaseOutcome::Unknown, self.wakes);
             }
             if seek {
                 self.seek(&grant.binding.resource, now);
@@ -69,7 +69,7 @@ impl Book {
         };
         releasing.is_settled = true;
         if let Some(reply) = releasing.reply.take() {
-            let _gone = reply.keep(outcome);
+            let _gone = reply.keep(outcome, self.wakes);
         }
     }
 }

@@ -106,7 +106,7 @@ impl Book {
         if let Err(error) = &outcome {
             tracing::debug!(%error, "lease not resumed");
         }
-        let _gone = reply.keep(outcome);
+        let _gone = reply.keep(outcome, self.wakes);
     }
 
     fn resumed(&mut self, key: usize, turn: u16, sent: Moment, now: Moment) -> Option<Resumed> {

@@ -22,7 +22,7 @@ use super::{
     inbox::{Inbox, Order},
     lease::Lease,
     leases::Shared,
-    promise::Promise,
+    promise::{Promise, Wakes},
 };
 use crate::model::{Moment, Resource, TURNS_PER_GRANT};
 
@@ -77,7 +77,7 @@ impl Line {
     }
 
     fn wait<'a>(&mut self, shared: &'a Arc<Shared>, resource: &'a Resource) -> Spot<'a> {
-        let (reply, served) = Answer::of_holder(shared);
+        let (reply, served) = Answer::new(shared);
         self.waiters.push_back(reply);
         Spot { shared, resource, served, is_over: false }
     }
@@ -95,7 +95,7 @@ impl Line {
     /// Gives the lease to the first waiter that still waits; gives it back if there is none.
     fn serve(&mut self, mut lease: Lease) -> Result<(), Lease> {
         while let Some(waiter) = self.waiters.pop_front() {
-            match waiter.keep(Ok(lease)) {
+            match waiter.keep(Ok(lease), Wakes::Now) {
                 Ok(()) => return Ok(()),
                 Err(Ok(back)) => lease = back,
                 Err(Err(_)) => unreachable!("it was sent as a lease"),
@@ -251,7 +251,7 @@ impl Lines {
         self.failed.notify_waiters();
         if is_final {
             for waiter in line.waiters.drain(..) {
-                drop(waiter.keep(Err(error.clone())));
+                drop(waiter.keep(Err(error.clone()), Wakes::Now));
             }
             let _over = state.remove(resource);
             return;
@@ -272,7 +272,7 @@ impl Lines {
         for (resource, line) in abandoned {
             for waiter in line.waiters {
                 let over = AcquireError::Shutdown { resource: resource.clone() };
-                drop(waiter.keep(Err(over)));
+                drop(waiter.keep(Err(over), Wakes::Now));
             }
         }
     }
